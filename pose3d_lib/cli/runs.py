@@ -18,19 +18,6 @@ from pose3d_lib.common.paths import runs_dir
 if TYPE_CHECKING:
     from pose3d_lib.runs.inventory import RunEntry
 
-CHOICES = {
-    "finished": ("finished",),
-    "running": ("running",),
-    "unfinished": ("unfinished",),
-    "damaged": ("damaged",),
-    "other": ("other version", "not a run"),
-}  # --state -> states that it stands for
-
-WHAT_TO_DO = (
-    "Nothing was repaired. Put the files back from a copy, or remove the run's folder and train it again; "
-    "`pose3d runs show NAME` gives the command."
-)
-
 
 @click.group()
 def runs() -> None:
@@ -38,23 +25,20 @@ def runs() -> None:
 
 
 @runs.command("list")
-@click.option("--state", "states", type=click.Choice(list(CHOICES)), multiple=True, help="Only these; may be repeated.")
-def list_all(states: tuple[str, ...]) -> None:
-    """Every run with its state, for instance: pose3d runs list --state unfinished --state damaged
+def list_all() -> None:
+    """Every run with its state.
 
     The error is the MPJPE of the run's own action, of a baseline the mean of all actions.
     """
-    from pose3d_lib.runs.inventory import list_runs
+    from pose3d_lib.runs.inventory import State, list_runs
 
     entries = list_runs()
-    wanted = {state for choice in states or CHOICES for state in CHOICES[choice]}
-    shown = [entry for entry in entries if entry.state in wanted]
-    if shown:
-        click.echo(to_table(shown))
-    counts = Counter(entry.state for entry in shown)
-    listed = [f"{counts[state]:,} {state}" for choice in CHOICES.values() for state in choice if counts[state]]
-    size = size_text(sum(entry.size for entry in shown))
-    click.echo(f"{len(shown):,} of {len(entries):,} in {runs_dir()}, {size}" + ": " * bool(listed) + ", ".join(listed))
+    if entries:
+        click.echo(to_table(entries))
+    counts = Counter(entry.state for entry in entries)
+    listed = [f"{counts[state]:,} {state}" for state in State if counts[state]]
+    size = size_text(sum(entry.size for entry in entries))
+    click.echo(f"{len(entries):,} in {runs_dir()}, {size}" + ": " * bool(listed) + ", ".join(listed))
 
 
 def to_table(entries: Sequence["RunEntry"]) -> str:
@@ -136,6 +120,7 @@ def verify(names: tuple[str, ...]) -> None:
     Every file's checksum is computed again, of all finished runs or of those NAMES. Ends with exit code 1 if anything is
     wrong. `pose3d evaluate NAME` tests the weights of a run again.
     """
+    from pose3d_lib.report.run import WHAT_TO_DO
     from pose3d_lib.runs.inventory import State, choose_run, list_runs
     from pose3d_lib.runs.run import check_run
 

@@ -1,4 +1,4 @@
-"""Lifting while it happens: frames of a camera or a video, keypoints, poses, one frame at a time, and how fast each step was."""
+"""Lifting while it happens: frames of a camera or a video, keypoints, poses, one frame at a time."""
 
 import json
 import time
@@ -33,22 +33,15 @@ MAX_GAP = 10  # frames in a row without a person, after which the next one begin
 
 @dataclass
 class Counts:
-    """What was done, and the seconds that it took."""
+    """How many frames something was done with."""
 
     looked_at: int = 0
     dropped: int = 0  # frames of a camera that came while another was looked at
     lifted: int = 0
-    detecting: float = 0.0
-    lifting: float = 0.0
 
     def line(self) -> str:
         """For the end."""
-        detecting = 1000 * self.detecting / max(self.looked_at, 1)
-        lifting = 1000 * self.lifting / max(self.lifted, 1)
-        return (
-            f"{self.looked_at:,} frames, {self.lifted:,} lifted, {self.dropped:,} dropped to keep up; of a frame, detection took "
-            f"{detecting:.1f} ms and lifting {lifting:.1f} ms."
-        )
+        return f"{self.looked_at:,} frames, {self.lifted:,} lifted, {self.dropped:,} dropped to keep up."
 
 
 class Seen(NamedTuple):
@@ -101,7 +94,6 @@ class LiveLifter:
 
     def __call__(self, seen: Seen) -> LiveFrame:
         """Lift the next frame."""
-        begun = time.perf_counter()
         missing = np.isnan(seen.points).any(axis=1)
         self._absent = self._absent + 1 if missing.all() else 0
         if self._absent > MAX_GAP:
@@ -115,7 +107,6 @@ class LiveLifter:
         frame[:, :2] = normalize_screen(frame[:, :2], *seen.size)
         pose, *root = (stream(frame[:, : self.card.network.in_features]).numpy() for stream in self._streams)
         self.counts.lifted += 1
-        self.counts.lifting += time.perf_counter() - begun
         return LiveFrame(seen, points, pose, root[0][0] if root else None)
 
     def about(self, video: str) -> dict[str, object]:
@@ -159,9 +150,7 @@ def seen_in_frames(frames: Iterable[Frame], detector: Detector, layout: Skeleton
     last = None  # the person in the frame before
     expected = 0
     for frame in frames:
-        begun = time.perf_counter()
         people = np.array(detector(frame.image), np.float32)
-        counts.detecting += time.perf_counter() - begun
         counts.looked_at += 1
         people[find_missing(people[..., :2], people[..., 2])] = np.nan
         people[..., 2] = people[..., 2].clip(0, 1)

@@ -1,4 +1,4 @@
-"""One run in words: its settings, how far it is, its errors, and what happens if it is started again."""
+"""One run in words: its settings, how far it is, its errors, and the command that makes or resumes it."""
 
 import shlex
 from collections import deque
@@ -12,7 +12,7 @@ from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.common.tables import to_text
 from pose3d_lib.model.evaluate import errors_table
 from pose3d_lib.report.card import tell_settings, tell_value, tell_values
-from pose3d_lib.runs.inventory import NO_CHECKPOINT, RunEntry, State
+from pose3d_lib.runs.inventory import RunEntry, State
 from pose3d_lib.runs.layout import CONFIG, LOG, PROVENANCE, TIMING, read_json, read_object
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.config import RunConfig
@@ -20,16 +20,10 @@ from pose3d_lib.training.parameters import parameters_of
 
 LAST_LINES = 10  # of the log that are shown of an unfinished run
 
-OUTCOMES = {
-    State.FINISHED: "it is read and not trained again",
-    State.UNFINISHED: "it resumes from its last checkpoint",
-    State.RUNNING: "it waits for",  # the process that the entry's note names
-    State.DAMAGED: "it is refused, and tables leave it out. Put its files back from a copy, or remove it with `pose3d runs "
-    "clean --damaged --yes`; then the same command trains it again",
-    State.OTHER: "it is not used, as this version keeps the same settings in another folder; "
-    "`pose3d runs clean --other` removes it",
-    State.NO_RUN: "nothing happens to it; no command uses or removes it",
-}
+WHAT_TO_DO = (
+    "Nothing was repaired. Put the files back from a copy, or remove the run with `pose3d runs clean --damaged --yes` and "
+    "train it again; `pose3d runs show NAME` gives the command."
+)  # about a damaged run
 
 
 def describe_run(folder: Path, entry: RunEntry) -> Iterator[tuple[str, str]]:
@@ -49,7 +43,10 @@ def describe_run(folder: Path, entry: RunEntry) -> Iterator[tuple[str, str]]:
     elif (folder / LOG).is_file():
         with (folder / LOG).open(encoding="utf-8", errors="replace") as log:
             yield f"End of {LOG}", "\n".join(printable(line.rstrip("\n")) for line in deque(log, LAST_LINES))
-    yield "If it is started again", _outcome(entry) + _command(folder, entry)
+    if entry.state == State.DAMAGED:
+        yield "What to do", WHAT_TO_DO
+    if command := _command(folder, entry):
+        yield "Command", command
 
 
 def _read(path: Path, tell: Callable[[Mapping[str, object]], str]) -> str:
@@ -68,18 +65,12 @@ def _state(entry: RunEntry) -> str:
     return f"{entry.state}{note}{progress}{error}{when}"
 
 
-def _outcome(entry: RunEntry) -> str:
-    if entry.note == NO_CHECKPOINT:
-        return "it starts from its beginning"
-    return f"{OUTCOMES[entry.state]} {printable(entry.note)}" if entry.state == State.RUNNING else OUTCOMES[entry.state]
-
-
 def _command(folder: Path, entry: RunEntry) -> str:
     """The command that starts the run, where its settings are still valid."""
     if entry.state == State.OTHER:
         return ""
     try:
-        return f":\n{start_command(read_json(folder / CONFIG, RunConfig))}"
+        return start_command(read_json(folder / CONFIG, RunConfig))
     except InputError:
         return ""
 
