@@ -24,9 +24,6 @@ def checkpoint() -> None:
 @click.option("--causal", is_flag=True, help="It was trained with --causal; the file does not say.")
 @click.option("--dense", is_flag=True, help="It was trained with --dense; the file does not say.")
 @click.option("--joints", default="", help="The joints that go in: h36m, coco, mpii, humaneva15, ...; by their number.")
-@click.option(
-    "--joints-out", default="", help="The joints that come out: h36m, humaneva15, humaneva20; by their number."
-)
 @click.option("--keypoints", default="", help="The 2D source that it was trained on: cpn_ft_h36m_dbb, gt, ...")
 @click.option("--fps", type=click.FloatRange(0, 1000, min_open=True), help="Frames per second that it was trained on.")
 @click.option(

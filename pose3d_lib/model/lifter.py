@@ -270,15 +270,11 @@ class Lifters(nn.Module):
         """The running mean and variance of every batch norm, (C,) each, by their names in `state_dict`: a part of it."""
         return {name: own for name, own in self.state_dict().items() if name.endswith(RUNNING)}
 
-    @torch.no_grad()
     def load_statistics(self, statistics: Mapping[str, Tensor]) -> None:
         """Copies what `statistics` gave into the networks, all of it; a RuntimeError if it is of other networks."""
-        own = self.statistics
-        found, expected = ({name: each.shape for name, each in some.items()} for some in (statistics, own))
-        if found != expected:
+        if statistics.keys() != self.statistics.keys():
             raise RuntimeError("running means and variances of other networks")
-        for name, each in own.items():
-            each.copy_(statistics[name])
+        self.load_state_dict({**self.state_dict(), **statistics})
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Copies what `state_dict` gave into the networks, all of it."""

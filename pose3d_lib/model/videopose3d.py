@@ -4,7 +4,7 @@ The network follows from the tensors, the rest from the person who imports it. A
 matrix (out, taps * in), tap by tap, here; batch norms are the same.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ POSE, TRAJECTORY, EPOCH, RATE = "model_pos", "model_traj", "epoch", "lr"
 WRAPPINGS = ("state_dict", "model_state_dict", "model", "net")  # keys of the network's tensors in other programs
 
 LAYOUTS: dict[str, Skeleton] = {**NAMED, **DETECTED}  # the first with the right number of joints is taken
-SKELETONS = ("h36m", "humaneva15", "humaneva20")  # the joints that VideoPose3D lifts to, in LAYOUTS
+SKELETONS = {17: "h36m", 15: "humaneva15", 20: "humaneva20"}  # the joints that VideoPose3D lifts to, by their number
 KEYPOINTS = {"h36m": "cpn_ft_h36m_dbb", "coco": "detectron_pt_coco", "mpii": "sh_ft_h36m"}  # VideoPose3D's, by layout
 PUBLISHED = {  # files in VideoPose3D's documentation -> the joints that go in, as it says
     "pretrained_h36m_cpn.bin": "h36m",
@@ -76,7 +76,6 @@ class Unsaid:
     causal: bool = False
     dense: bool = False
     joints: str = ""  # that go in, a name in LAYOUTS; their number suggests it
-    joints_out: str = ""  # that come out
     keypoints: str = ""  # the 2D source that it was trained on; usually the one that VideoPose3D has of those joints
     fps: float | None = None  # of what it was trained on; usually that of the dataset with those joints
 
@@ -125,10 +124,10 @@ def _has_network(tensors: object) -> bool:
 
 def _make_card(path: Path, content: Mapping, shape: Shape, given: Unsaid) -> ModelCard:
     count = shape.outputs // 3
-    fitting = [name for name in SKELETONS if LAYOUTS[name].num_joints == count]
-    joints_out, how_out = _choose(
-        f"{path}: {count} joints come out", given.joints_out, SKELETONS, fitting, "joints-out"
-    )
+    if count not in SKELETONS:
+        known = ", ".join(f"{number} ({name})" for number, name in SKELETONS.items())
+        raise InputError(f"{path}: {count} joints come out; known are {known}; name another file")
+    joints_out = SKELETONS[count]
     joints, features, how_in = _choose_in(path, shape.inputs, given.joints, joints_out)
     keypoints = given.keypoints or KEYPOINTS.get(joints, joints)
     fps = given.fps or (human36m_facts.FPS if joints_out == "h36m" else HUMANEVA_FPS)
@@ -147,7 +146,7 @@ def _make_card(path: Path, content: Mapping, shape: Shape, given: Unsaid) -> Mod
         f"Causality: {'causal, as given' if given.causal else 'taken to be not causal; --causal says otherwise'}.",
         _tell_dense(shape, given),
         f"Joints that go in: those of {joints}, {FEATURES[features]} of each, {how_in}.",
-        f"Joints that come out: the {count} of {joints_out}, {how_out}.",
+        f"Joints that come out: the {count} of {joints_out}, as their number tells.",
         f"Keypoints: {keypoints}, {'as given' if given.keypoints else 'taken for granted; --keypoints names others'}.",
         f"Frames per second: {fps:g}, {'as given' if given.fps else 'as its data has; --fps says otherwise'}.",
         f"Dropout: {DROPOUT:g}, as VideoPose3D has it by default; no prediction depends on it.",
@@ -177,29 +176,26 @@ def _choose_in(path: Path, inputs: int, given: str, joints_out: str) -> tuple[st
     """The name of the joints that go in, how many numbers each has, and how that is known."""
     each = {name: inputs / layout.num_joints for name, layout in LAYOUTS.items()}
     fitting = {name: int(numbers) for name, numbers in each.items() if numbers in FEATURES}
-    first = PUBLISHED.get(path.name)
-    if first in fitting and not given:
-        return first, fitting[first], f"as VideoPose3D says of {path.name}; --joints names others"
-    if fitting.get("coco") == 3 or joints_out != "h36m":
-        first = "coco"
-    found = f"{path}: {inputs} numbers go in per frame, and a joint has two, or three with its score"
-    name, how = _choose(found, given, LAYOUTS, sorted(fitting, key=lambda name: name != first), "joints")
-    return name, fitting[name], how
-
-
-def _choose(found: str, given: str, known: Iterable[str], fitting: Sequence[str], option: str) -> tuple[str, str]:
-    """The layout that is given, or the first that fits, and how it is known; an InputError if that one or all do not fit."""
     if given:
-        check_name(given, known, f"layout for --{option}")
-    if given in fitting:
-        return given, "as given"
-    if fitting and not given:
-        others = f", such as {fitting[1]}" if len(fitting) > 1 else ""
-        return fitting[0], f"taken for granted; --{option} names others{others}"
-    whose = f"{given} has {LAYOUTS[given].num_joints} joints" if given else "no known layout has that number of joints"
-    others = ", ".join(f"{name} ({LAYOUTS[name].num_joints})" for name in known)
-    remedy = f"--{option} {' or '.join(fitting)} would suit" if fitting else f"known are {others}"
-    raise InputError(f"{found}; {whose}; {remedy}")
+        check_name(given, LAYOUTS, "layout for --joints")
+    if not fitting or (given and given not in fitting):
+        whose = (
+            f"{given} has {LAYOUTS[given].num_joints} joints" if given else "no known layout has that number of joints"
+        )
+        known = ", ".join(f"{name} ({layout.num_joints})" for name, layout in LAYOUTS.items())
+        remedy = f"--joints {' or '.join(fitting)} would suit" if fitting else f"known are {known}"
+        raise InputError(
+            f"{path}: {inputs} numbers go in per frame, and a joint has two, or three with its score; {whose}; {remedy}"
+        )
+    if given:
+        return given, fitting[given], "as given"
+    published = PUBLISHED.get(path.name)
+    if published in fitting:
+        return published, fitting[published], f"as VideoPose3D says of {path.name}; --joints names others"
+    likely = "coco" if fitting.get("coco") == 3 or joints_out != "h36m" else ""
+    first, *others = sorted(fitting, key=lambda name: name != likely)
+    such = f", such as {others[0]}" if others else ""
+    return first, fitting[first], f"taken for granted; --joints names others{such}"
 
 
 def _tell_dense(shape: Shape, given: Unsaid) -> str:

@@ -64,7 +64,7 @@ def test_an_imported_model_is_not_replaced_and_what_the_file_does_not_say_is_giv
     assert code == 2
     assert "theirs.safetensors: is already there; give another name or folder, or say overwrite" in err
     assert (outputs / "models" / "theirs.safetensors").read_bytes() == before
-    given = "--causal --joints coco --joints-out h36m --keypoints yolo --fps 29.97 --to sub/mine.safetensors"
+    given = "--causal --joints coco --keypoints yolo --fps 29.97 --to sub/mine.safetensors"
     code, out, err = call("import", "theirs.bin", *given.split())
     assert (code, err) == (0, "")
     assert "Causality: causal, as given." in out

@@ -127,18 +127,18 @@ def test_the_card_says_what_is_known_and_what_was_assumed(tmp_path: Path) -> Non
     assert "academic use" in card.licence
     assert "not in the file" in card.licence
     assumed = " ".join(card.assumed)
-    for said in ("taken to be not causal", "--joints names others", "--joints-out", "--keypoints", "--fps"):
+    for said in ("taken to be not causal", "--joints names others", "--keypoints", "--fps"):
         assert said in assumed
     assert "as their taps are those of no dense network" in assumed
 
 
 def test_what_is_given_is_not_assumed(tmp_path: Path) -> None:
-    given = Unsaid(causal=True, joints="coco", joints_out="h36m", keypoints="mine", fps=25)
+    given = Unsaid(causal=True, joints="coco", keypoints="mine", fps=25)
     card = imported(tmp_path, given)
     assert (card.layout, card.skeleton, card.keypoints, card.fps) == (COCO_17, H36M_17, "mine", (25.0,))
     assert card.network.causal
     assert not [sentence for sentence in card.assumed if "--" in sentence]
-    assert sum("as given" in sentence for sentence in card.assumed) == 5
+    assert sum("as given" in sentence for sentence in card.assumed) == 4
 
 
 @pytest.mark.parametrize(
@@ -163,13 +163,8 @@ def test_joints_follow_from_their_number(shape, name, layout, skeleton, keypoint
     [
         ({}, {"joints": "mpii"}, "34 numbers go in .*; mpii has 16 joints; --joints h36m or coco would suit"),
         ({}, {"joints": "cocoo"}, "unknown layout for --joints 'cocoo': did you mean coco"),
-        ({}, {"joints_out": "humaneva15"}, "17 joints come out; humaneva15 has 15 joints; --joints-out h36m would"),
         ({"joints_in": 13}, {}, "26 numbers go in per frame, .*; no known layout has that number of joints; known are"),
-        (
-            {"joints_out": 14},
-            {},
-            r"14 joints come out; no known layout has that number of joints; known are h36m \(17\)",
-        ),
+        ({"joints_out": 14}, {}, r"14 joints come out; known are 17 \(h36m\)"),
     ],
 )
 def test_joints_that_are_not_as_many_are_refused(shape: dict, given: dict, said: str, tmp_path: Path) -> None:

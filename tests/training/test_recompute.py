@@ -172,7 +172,7 @@ def test_networks_and_random_state_are_left_as_they_were(training: bool, precisi
 def test_statistics_of_other_networks_are_not_loaded(data: PoseDataset) -> None:
     _, result, _ = trained(data)
     _, wider, _ = trained(data, channels=7)
-    with pytest.raises(RuntimeError, match="of other networks"):
+    with pytest.raises(RuntimeError, match="size mismatch"):
         result.lifters.load_statistics(wider.lifters.statistics)
 
 

@@ -65,7 +65,7 @@ def detect(
     fps: float | None = None,
     progress: Progress = lambda line: None,
 ) -> None:
-    """Write everybody that a detector finds in a video to a JSON file of MMPose's format; memory does not grow with the video.
+    """Write everybody that a detector finds in a video to a JSON file of MMPose's format.
 
     Besides what MMPose writes, `meta_info` has the images' width and height and the frame rate, and `notes` says what became
     of the frames. A joint that the detector does not find is null.
@@ -91,25 +91,19 @@ def detect(
     size = f"{video.count:,} frames of {width}x{height} pixels, {video.fps:.4g} per second"
     progress(f"{name}: {size}; detector {detector}")
 
-    def write(unfinished: Path) -> None:
-        meta = {"dataset_name": find.layout, "detector": detector, "width": width, "height": height, "fps": video.fps}
-        say, people = paced(progress), 0
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.write(f'{{"meta_info": {json.dumps(meta)},\n"instance_info": [')
-            for done, frame in enumerate(video, start=1):
-                found = list(map(_instance, find(frame.image)))
-                people += len(found)
-                file.write(",\n" if done > 1 else "\n")
-                file.write(json.dumps({"frame_id": frame.number, "instances": found}))
-                say(f"{name}: {done:,} of {video.count:,} frames")
-            if not people:
-                raise InputError(
-                    f"{path}: the detector {detector} finds nobody in any of its {video.count:,} frames; it needs a person who "
-                    "is seen whole or nearly, upright, and not too small"
-                )
-            file.write(f'\n],\n"notes": {json.dumps(video.notes)}}}\n')
-
-    write_atomically(output, write)
+    say, frames = paced(progress), []
+    for frame in video:
+        people = [_instance(person) for person in find(frame.image)]
+        frames.append({"frame_id": frame.number, "instances": people})
+        say(f"{name}: {len(frames):,} of {video.count:,} frames")
+    if not any(frame["instances"] for frame in frames):
+        raise InputError(
+            f"{path}: the detector {detector} finds nobody in any of its {video.count:,} frames; it needs a person who is seen "
+            "whole or nearly, upright, and not too small"
+        )
+    meta = {"dataset_name": find.layout, "detector": detector, "width": width, "height": height, "fps": video.fps}
+    content = json.dumps({"meta_info": meta, "instance_info": frames, "notes": video.notes}) + "\n"
+    write_atomically(output, lambda unfinished: unfinished.write_text(content, encoding="utf-8"))
 
 
 def _instance(person: np.ndarray) -> dict[str, object]:
