@@ -28,8 +28,7 @@ from pose3d_lib.report.parameters import NOTEBOOKS, check_parameters, notebook_o
 from pose3d_lib.report.predict import plan_task
 from pose3d_lib.report.record import STUDY, StudyRecord, read_record
 from pose3d_lib.report.redraw import redraw_study
-from pose3d_lib.runs.sweep.kernel import execute_notebook
-from pose3d_lib.runs.sweep.links import relink
+from pose3d_lib.runs.sweep.kernel import execute_notebook, relink
 from pose3d_lib.study.config import StudyConfig, choose_actions
 from pose3d_lib.study.evidence import MAIN
 from pose3d_lib.study.tables_scarcity import SCARCITY, collect_scarcity

@@ -13,7 +13,7 @@ from pose3d_lib.common.tables import to_text
 from pose3d_lib.model.evaluate import errors_table
 from pose3d_lib.report.card import tell_settings, tell_value, tell_values
 from pose3d_lib.runs.inventory import RunEntry, State
-from pose3d_lib.runs.layout import CONFIG, LOG, PROVENANCE, TIMING, read_json, read_object
+from pose3d_lib.runs.layout import CONFIG, LOG, PROVENANCE, TIMING, Whole, read_json
 from pose3d_lib.runs.run import Run
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import parameters_of
@@ -51,7 +51,7 @@ def describe_run(folder: Path, entry: RunEntry) -> Iterator[tuple[str, str]]:
 
 def _read(path: Path, tell: Callable[[Mapping[str, object]], str]) -> str:
     try:
-        return tell(read_object(path))
+        return tell(read_json(path, Whole).root)
     except InputError as error:
         return str(error)
 

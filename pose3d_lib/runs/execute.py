@@ -20,7 +20,7 @@ from pose3d_lib.model.card import PUBLISHED, RECOMPUTED
 from pose3d_lib.model.evaluate import evaluate_lifters, summarise
 from pose3d_lib.runs import layout
 from pose3d_lib.runs.inventory import check_finished
-from pose3d_lib.runs.layout import Progress, is_finished, read_object
+from pose3d_lib.runs.layout import Progress, Whole, is_finished, read_json
 from pose3d_lib.runs.lease import hold_run
 from pose3d_lib.runs.models import write_card
 from pose3d_lib.runs.provenance import describe_provenance
@@ -195,7 +195,7 @@ def _write_provenance(folder: Path, now: dict, checkpoint: Checkpoint | None) ->
     if checkpoint is None:
         write_json(path, now)
         return
-    begun = read_object(path)
+    begun = read_json(path, Whole).root
     kept = ("started", "commit", "python", "packages", "system", "processor", "device")
     resumed = {"windows": checkpoint.numbers["seen"], **{name: now[name] for name in kept}}
     write_json(path, {**begun, "resumed": [*begun.get("resumed", []), resumed]})

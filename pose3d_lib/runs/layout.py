@@ -20,10 +20,10 @@ finished.json      checksums of the others, written last: without it the run is 
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, RootModel, ValidationError
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import CHECKPOINTS
@@ -49,6 +49,12 @@ class Part(BaseModel):
     """Base of what is read of a JSON file; further keys are ignored."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False, frozen=True)
+
+
+class Whole(RootModel[dict[str, JsonValue]]):
+    """Everything that a JSON file says, as its `root`."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
 class Dataset(Part):
@@ -77,8 +83,6 @@ class Progress(Part):
 
 
 Content = TypeVar("Content", bound=BaseModel)
-Result = TypeVar("Result")
-OBJECT = TypeAdapter(dict[str, JsonValue], config=ConfigDict(allow_inf_nan=False))
 
 
 def scan_folder(path: str | os.PathLike) -> tuple[Files, int]:
@@ -104,19 +108,10 @@ def read_json(path: str | os.PathLike, kind: type[Content]) -> Content:
     An InputError if it cannot be read, is no JSON, or has another content; it names the file without its folder, the key and
     what was found.
     """
-    return _parse(path, kind.model_validate_json)
-
-
-def read_object(path: str | os.PathLike) -> dict[str, JsonValue]:
-    """Everything that a JSON file of a run says; an InputError as of `read_json`."""
-    return _parse(path, OBJECT.validate_json)
-
-
-def _parse(path: str | os.PathLike, parse: Callable[[bytes], Result]) -> Result:
     name = os.path.basename(path)
     try:
         with open(path, "rb", buffering=0) as file:
-            return parse(file.readall())
+            return kind.model_validate_json(file.readall())
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror})") from error
     except ValidationError as error:

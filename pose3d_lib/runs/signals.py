@@ -1,6 +1,5 @@
 """SIGINT and SIGTERM: passed to a function while a run trains or is tested, or raised once as RunStopped."""
 
-import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -15,8 +14,6 @@ def catch_signals(handle: Callable[[str], object]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    # papermill, when interrupted, closes the sockets of a kernel that still saves, whose reply then fails with a traceback
-    logging.getLogger("IPKernelApp").addFilter(_is_no_lost_reply)
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, lambda came, _: handle(signal.Signals(came).name)) for number in numbers}
     try:
@@ -36,7 +33,3 @@ def raised_once() -> AbstractContextManager[None]:
             raise RunStopped(f"stopped by {name}")
 
     return catch_signals(note)
-
-
-def _is_no_lost_reply(record: logging.LogRecord) -> bool:
-    return record.exc_info is None or type(record.exc_info[1]).__name__ != "ZMQError"

@@ -17,7 +17,7 @@ from reference import write_rendered
 from pose3d_lib.common.paths import notebooks_dir, project_root
 from pose3d_lib.report.figures.style import to_png
 from pose3d_lib.report.parameters import NOTEBOOKS
-from pose3d_lib.runs.sweep.links import LINK
+from pose3d_lib.runs.sweep.kernel import LINK
 
 COMMITTED = project_root() / "outputs" / "reference" / "notebooks"
 

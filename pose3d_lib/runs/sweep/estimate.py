@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pose3d_lib.common.errors import RunStopped
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.runs.run import find_run
@@ -68,10 +69,6 @@ def _network(config: RunConfig) -> str:
     return ", ".join([*parts, *(kind for kind, is_it in kinds.items() if is_it)])
 
 
-class _MeasuredEnough(Exception):
-    """Ends a training that was only a measurement."""
-
-
 def measure_speed(config: RunConfig, data: PoseDataset) -> float:
     """Windows per second of a run, by training it for some seconds; nothing is kept."""
     reports: list[tuple[int, float]] = []
@@ -79,11 +76,11 @@ def measure_speed(config: RunConfig, data: PoseDataset) -> float:
     def report(windows: int, total: int) -> None:
         reports.append((windows, time.perf_counter()))
         if reports[-1][1] - reports[0][1] > SECONDS_TO_MEASURE:
-            raise _MeasuredEnough
+            raise RunStopped("measured")
 
     try:
         trained = train(plan_run(config.model_copy(update=PLAIN), data), on_progress=report)
-    except _MeasuredEnough:
+    except RunStopped:
         (first, begun), (last, ended) = reports[0], reports[-1]  # the steps before the first report warmed up
         return (last - first) / (ended - begun)
     return trained.seen / trained.train_seconds

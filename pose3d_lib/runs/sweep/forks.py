@@ -9,7 +9,6 @@ import importlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,7 +20,6 @@ from pathlib import Path
 import psutil
 
 LAUNCHER = [sys.executable, "-m", "ipykernel_launcher"]  # how the command of a kernel of this Python begins
-SECONDS_TO_WAIT = 300.0  # for the imports at most, as for a kernel
 SUPPORTED = sys.platform == "linux"  # elsewhere there is no fork, or libraries of the system do not survive it
 
 
@@ -30,27 +28,22 @@ class KernelForks:
 
     def __init__(self, notebook: Path):
         self._lock = threading.Lock()
-        self._socket, theirs = socket.socketpair()
-        with theirs:
-            command = [sys.executable, "-P", "-m", __name__, str(notebook)]
-            self._process = subprocess.Popen(command, stdin=theirs, start_new_session=True)
-        self._socket.settimeout(SECONDS_TO_WAIT)
-        self._answers = self._socket.makefile()
+        command = [sys.executable, "-P", "-m", __name__, str(notebook)]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
 
     def fork(self, command: Sequence[str], environment: Mapping[str, str]) -> "ForkedKernel | None":
         """The kernel that a command would start; None where it cannot be forked and has to be started."""
         if [*command[:3]] != LAUNCHER:
             return None
         with self._lock, suppress(OSError, ValueError, psutil.NoSuchProcess):  # the process that forks was killed
-            self._socket.sendall(json.dumps([command[2:], dict(environment)]).encode() + b"\n")
-            return ForkedKernel(int(self._answers.readline()))
+            print(json.dumps([command[2:], dict(environment)]), file=self._process.stdin, flush=True)
+            return ForkedKernel(int(self._process.stdout.readline()))
         return None
 
     def close(self) -> None:
         """End the process, once its kernels have ended."""
-        self._answers.close()
-        self._socket.close()
-        self._process.wait()
+        self._process.communicate()
 
 
 class ForkedKernel(psutil.Process):
@@ -70,7 +63,7 @@ class ForkedKernel(psutil.Process):
 
 
 def main(notebook: str) -> None:
-    """Import what the first code cell of a notebook imports, then fork a kernel for every line of stdin."""
+    """Import what the first code cell of a notebook imports, then fork a kernel for every line of stdin, and print its number."""
     import gc
 
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # a kernel ends with the process of this number
@@ -80,19 +73,19 @@ def main(notebook: str) -> None:
     cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
     import_what(next("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"))
     gc.freeze()  # no collection in a kernel touches, and so copies, what was imported
-    signal.signal(signal.SIGCHLD, _reap)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no kernel stays as a zombie
     # of a fork while there are threads: OpenBLAS stops its own
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     for line in sys.stdin:
         arguments, environment = json.loads(line)
-        if os.fork():
+        if kernel := os.fork():
+            print(kernel, flush=True)
             continue
         os.setsid()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         warnings.resetwarnings()
-        with os.fdopen(os.dup(0), "w", encoding="utf-8") as answer:
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            answer.write(f"{os.getpid()}\n")
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(2, 1)
         os.environ.clear()
         os.environ.update(environment | {"JPY_PARENT_PID": str(os.getppid())})
         sys.argv = arguments
@@ -109,12 +102,6 @@ def import_what(source: str) -> None:
                     importlib.import_module(alias.name)
                 elif not hasattr(importlib.import_module(node.module), alias.name):  # it may be imported on first use
                     importlib.import_module(f"{node.module}.{alias.name}")
-
-
-def _reap(*_: object) -> None:
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
 import asyncio
 import logging
 import os
+import re
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -22,12 +22,11 @@ from pose3d_lib.runs.layout import NOTEBOOK, is_finished
 from pose3d_lib.runs.lease import CLAIM, claim_run
 from pose3d_lib.runs.signals import raised_once
 from pose3d_lib.runs.sweep.forks import SUPPORTED, KernelForks
-from pose3d_lib.runs.sweep.links import relink_file
 
 LONGEST_SOCKET = 95  # characters; the path of a socket, with a dash and a number behind it, may have about a hundred
-START_ATTEMPTS = 3  # of a kernel that dies before its first cell
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_BETWEEN_SIGNALS = 10.0  # a kernel that was just between two cells ignores an interrupt, and gets another
+LINK = re.compile(r"(?<=\]\()(?!\w+:|[#/])[^()\s#]+")  # where a relative link in Markdown leads, without its anchor
 
 Stop = Callable[[], bool]  # whether kernels shall be interrupted; asked several times a second
 
@@ -116,8 +115,8 @@ def execute_notebook(
     Raises:
         NotebookFailed: a cell raised, or there was no kernel to execute it.
         InputError: there is no such notebook, or `output` cannot be written.
-        RunStopped: `stop` became true between two cells.
     """
+    import nbformat  # a tenth of a second
     import papermill  # half a second
     from nbclient.exceptions import DeadKernelError
 
@@ -127,27 +126,23 @@ def execute_notebook(
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     source = find_notebook(notebook)
     make_folder(output.parent)
-    for attempt in range(1, START_ATTEMPTS + 1):
-        begun = threading.Event()
-        try:
-            _execute(source, output, parameters, environment or {}, begun, stop, forks)
-            relink_file(output, source.parent)
-            return
-        except papermill.PapermillExecutionError as error:
-            complete = error.ename in (InputError.__name__, RunStopped.__name__)  # their messages need no name
-            reason = error.evalue if complete else f"{error.ename}: {error.evalue}"
-            raise NotebookFailed(output, reason, error.ename == InputError.__name__) from error
-        except OSError as error:
-            raise InputError(
-                f"{output}: the notebook cannot be executed and saved there ({error}); finished runs are as they were. "
-                "Once that is repaired, the same call resumes"
-            ) from error
-        except (DeadKernelError, RuntimeError, ZMQError) as error:
-            if begun.is_set():
-                raise NotebookFailed(output, "its kernel was killed (out of memory?)", refused=False) from error
-            if stop() or attempt == START_ATTEMPTS:
-                raise NotebookFailed(output, f"its kernel did not start: {error}", refused=False) from error
-            time.sleep(attempt)
+    try:
+        _execute(source, output, parameters, environment or {}, stop, forks)
+        notebook = nbformat.read(output, as_version=4)
+        relink(notebook, source.parent, output.parent)
+        nbformat.write(notebook, output)
+    except papermill.PapermillExecutionError as error:
+        complete = error.ename in (InputError.__name__, RunStopped.__name__)  # their messages need no name
+        reason = error.evalue if complete else f"{error.ename}: {error.evalue}"
+        raise NotebookFailed(output, reason, error.ename == InputError.__name__) from error
+    except OSError as error:
+        raise InputError(
+            f"{output}: the notebook cannot be executed and saved there ({error}); finished runs are as they were. "
+            "Once that is repaired, the same call resumes"
+        ) from error
+    except (DeadKernelError, RuntimeError, ZMQError) as error:
+        reason = f"its kernel was killed, or did not start (out of memory?): {error}"
+        raise NotebookFailed(output, reason, refused=False) from error
 
 
 def find_notebook(name: str) -> Path:
@@ -162,11 +157,9 @@ def _execute(
     output: Path,
     parameters: Mapping[str, object],
     environment: Mapping[str, str],
-    begun: threading.Event,
     stop: Stop,
     forks: KernelForks | None,
 ) -> None:
-    """Execute a notebook once; `begun` is set with its first cell."""
     import papermill
 
     started: list[AsyncKernelManager] = []
@@ -189,17 +182,11 @@ def _execute(
                     await super()._async_launch_kernel(command, **settings)
                 started.append(self)
 
-        def on_cell_execute(**_: object) -> None:
-            begun.set()
-            if stop():
-                raise RunStopped("stopped between two cells")
-
         papermill.execute_notebook(
             *(str(path).replace("{", "{{").replace("}", "}}") for path in (source, output)),  # papermill formats them
             parameters={name: list(v) if isinstance(v, tuple) else v for name, v in parameters.items()},
             progress_bar=False,
             kernel_manager_class=Manager,
-            on_cell_execute=on_cell_execute,
             extra_arguments=["--IPKernelApp.log_level=50"],  # else a kernel logs that it was interrupted to end it
             start_timeout=300,  # seconds; imports from a shared file system, or many kernels at once, are slow
             shutdown_kernel="immediate",  # results are on disk by then, and PyTorch takes seconds to leave by itself
@@ -226,3 +213,17 @@ def _interrupted_by(stop: Stop, started: Sequence[AsyncKernelManager]) -> Iterat
     finally:
         ended.set()
         watcher.join()
+
+
+def relink(notebook: Any, source: Path, folder: Path, beside: Collection[str] = ()) -> None:
+    """Make the links in the text of a notebook from `source` lead to the same files from `folder`.
+
+    Those to files that lie in both folders, `beside` by name, stay as they are.
+    """
+
+    def move(found: re.Match[str]) -> str:
+        return found[0] if found[0] in beside else Path(os.path.relpath(source / found[0], folder)).as_posix()
+
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = LINK.sub(move, cell.source)

@@ -95,8 +95,6 @@ def run_on_worker(home: Home, folder: Path, parameters: Mapping[str, object]) ->
 
     try:
         return execute_training(folder, parameters, stop=ending)
-    except KeyboardInterrupt:  # RunStopped too, which Dask would take for the end of the worker
-        return False
     except NotebookFailed as error:
         if ending() or getattr(error.__cause__, "ename", "") in STOPPED:
             return False
