@@ -11,9 +11,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
-from filelock import SoftFileLease, Timeout
+from filelock import LeaseSettingsMismatch, SoftFileLease, Timeout
 
-from pose3d_lib.common.errors import printable
+from pose3d_lib.common.errors import InputError, printable
 from pose3d_lib.runs.layout import LEASE, LEASE_SECONDS
 
 CLAIM = "POSE3D_CLAIM"  # environment variable with the token of the claim under which a kernel was started
@@ -73,6 +73,10 @@ def claim_run(folder: Path, say: Callable[[str], None] | None = None, *, give_up
     lease = _lease(folder)
     try:
         lease.acquire(timeout=0.2, poll_interval=0.05)
+    except LeaseSettingsMismatch as error:
+        raise InputError(
+            f"{folder / LEASE}: another version wrote it ({error}); once its process ended, delete it"
+        ) from error
     except Timeout:
         holder = read_holder(folder)
         if holder and say:

@@ -1,7 +1,6 @@
 """A run that was stopped or killed, at whatever moment, ends with the numbers of a run that never was."""
 
 import json
-import logging
 import os
 import re
 import signal
@@ -14,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from zmq import ZMQError
 
 from pose3d_lib.common.errors import InputError, RunStopped
 from pose3d_lib.common.paths import make_folder
@@ -25,7 +23,6 @@ from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.layout import LEASE, NEEDED
 from pose3d_lib.runs.lease import CLAIM, RunLost, claim_run, hold_run
 from pose3d_lib.runs.run import Run, run_folder
-from pose3d_lib.runs.signals import catch_signals
 from pose3d_lib.training import loop
 from pose3d_lib.training.checkpoint import CHECKPOINT, PREVIOUS, Checkpoint, load_checkpoint
 from pose3d_lib.training.config import RunConfig
@@ -221,15 +218,6 @@ def test_the_disk_has_every_file_and_its_name_before_the_run_is_called_finished(
     assert flushed[-1] == folder.name
 
 
-def test_a_reply_that_a_stopped_kernel_cannot_send_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
-    """Interrupted, papermill closes the sockets of a kernel that still saves its checkpoint."""
-    log = logging.getLogger("IPKernelApp")
-    with catch_signals(print):
-        for error in (ZMQError(), ValueError()):
-            log.error("Exception in message handler:", exc_info=error)
-    assert [type(record.exc_info[1]) for record in caplog.records] == [ValueError]
-
-
 # Killed
 
 KILLED = """
@@ -365,6 +353,12 @@ def test_a_lease_that_cannot_be_read_just_now_is_not_lost(tmp_path: Path, monkey
         (tmp_path / LEASE).unlink()
         with pytest.raises(RunLost):
             check_held()
+
+
+def test_a_lease_of_another_duration_is_refused_by_name(tmp_path: Path) -> None:
+    write_lease(tmp_path, seconds=30.0)
+    with pytest.raises(InputError, match=r"\.lease: another version wrote it .*30.0s.*delete it"), claim_run(tmp_path):
+        pass
 
 
 def take_over(folder: Path) -> None:
