@@ -23,10 +23,9 @@ from pose3d_lib.runs.inventory import check_finished
 from pose3d_lib.runs.layout import Progress, Whole, is_finished, read_json
 from pose3d_lib.runs.lease import hold_run
 from pose3d_lib.runs.models import write_card
-from pose3d_lib.runs.provenance import describe_provenance
 from pose3d_lib.runs.run import DAMAGED_REMEDY, Run, run_folder
 from pose3d_lib.runs.signals import catch_signals
-from pose3d_lib.runs.start import load_start
+from pose3d_lib.runs.start import describe_provenance, load_start
 from pose3d_lib.training.checkpoint import Checkpoint, delete_checkpoints, load_checkpoint, save_checkpoint
 from pose3d_lib.training.history import HistoryRow, Trained
 from pose3d_lib.training.loop import in_turn, train

@@ -1,17 +1,29 @@
-"""Another run's weights to start with: found by its folder's name, and rejected where they do not belong to this run."""
+"""What a run begins with: the weights of another run, and its provenance: versions, hardware, data, commit."""
 
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import torch
 from torch import Tensor
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.files import sha256_of
-from pose3d_lib.common.paths import runs_dir
+from pose3d_lib.common.paths import project_root, runs_dir
 from pose3d_lib.data.actions import nearest
+from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.card import read_weights
 from pose3d_lib.runs.inventory import check_finished, run_names
-from pose3d_lib.runs.layout import CONFIG, PROVENANCE, WEIGHTS, Origin, read_json
+from pose3d_lib.runs.layout import CONFIG, PROVENANCE, RESULT_FORMAT, WEIGHTS, Origin, read_json
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.plan import RunPlan, build_lifters
 
+PACKAGES = ("pose3d-lib", "torch", "numpy", "pandas", "scipy", "safetensors", "papermill", "matplotlib")
 ANOTHER = "train that run again, or start from another"
 # settings that must agree; joints and layouts follow from the keypoints and the dataset, which must agree too
 SAME_NETWORK = ("keypoints", "filter_widths", "channels", "causal", "dense", "has_trajectory", "action_input")
@@ -53,3 +65,49 @@ def load_start(plan: RunPlan) -> tuple[dict[str, Tensor] | None, dict[str, str |
     path = folder / WEIGHTS
     weights = read_weights(path, lambda: build_lifters(config, data), told="its config.json", remedy=ANOTHER)
     return weights, {"run": folder.name, "commit": origin.commit, "weights_sha256": sha256_of(path)}
+
+
+def describe_provenance(
+    config: RunConfig, data: PoseDataset, start: Mapping[str, str | None] | None
+) -> dict[str, object]:
+    """The content of a run's provenance.json; `start` describes the run whose weights it starts with, None if there is none."""
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "dataset": {
+            "name": data.name,
+            "synthetic": data.synthetic,
+            "fingerprint": data.fingerprint,
+            "declarations": data.declarations(),
+        },
+        "start": start,
+        "seed": config.seed,
+        "format": RESULT_FORMAT,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "device": torch.cuda.get_device_name() if config.device == "cuda" else "CPU",
+        "threads": config.threads,
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the checkout, with "+" where it has uncommitted changes; None outside a checkout or without git."""
+    root = project_root()
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.lower().startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
