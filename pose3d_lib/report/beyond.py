@@ -49,7 +49,7 @@ def _conclude(record: StudyRecord, name: str, sentences: Sequence[str]) -> None:
 
 def show_curves(record: StudyRecord) -> None:
     """Test error of both arms against what was seen, for the actions in focus, under both schedules, long runs if any."""
-    for length in filter(None, (record.config.long, record.config.short)):
+    for length in reversed(record.config.lengths):
         conditions = (record.config.condition(length, schedule) for schedule in (PUBLISHED, EQUALISED))
         found = [own for own in conditions if len(choose(record.observations.tests, own, arm=ACTION_BASED))]
         if found:

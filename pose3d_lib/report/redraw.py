@@ -44,6 +44,5 @@ def show_everything(record: StudyRecord) -> None:
     beyond.show_mixing(record)
     beyond.show_joints(record)
     beyond.show_fewer_frames(record)
-    if record.about.frames:  # those of the first dataset
-        name = name_data(record.about.name, synthetic=record.about.synthetic)
-        data_prep.show_frames(pd.Series(record.about.frames), name, record.folder / "figure_training")
+    name = name_data(record.about.name, synthetic=record.about.synthetic)  # the first dataset
+    data_prep.show_frames(pd.Series(record.about.frames), name, record.folder / "figure_training")

@@ -138,24 +138,19 @@ def show_effects(table: pd.DataFrame) -> None:
 
 def show_comparisons(record: StudyRecord, metric: str, number: int) -> None:
     """What Table 1 or 2 says, the changes under all conditions as a picture, and the table of each, folded."""
-    main, name = record.main(record.config.short), f"table_{number}"
-    found = {
-        view: table
-        for view in record.views(record.config.short)
-        if len(table := compare(record, view, metric, name[-1]))
-    }
+    main, found = record.main(record.config.short), compare(record, record.config.short, metric, number)
     if main not in found:
         say(f"**Table {number} needs a replicate with all of its runs; 03_action_based makes them.**")
         return
     say(f"{_sentence(found[main], metric)} {tell_heterogeneity(record.ratios(main, metric))}")
-    show_changes(record, record.config.short, metric, number)
+    show_changes(record, found, metric, number)
     for view, table in found.items():
         ratios, unseen = record.ratios(view, metric), f"{tables.UNSEEN}, one outside this table"
         spread = f"{SPREAD}{CORRECTED}" * (ratios.y.shape[1] > 1)
         expected = f"{unseen}: the mean of the changes and the 95 % prediction interval."
         caption = f"Table {number}, {view}. {spread}{expected}"
         about = {"about": record.describe(view.condition), "folded": _in_full(number, view)}
-        path = record.folder / record.file_name(name, view)
+        path = record.folder / record.file_name(f"table_{number}", view)
         show_and_save(table, path, caption, readable.show_comparison(table, metric), **about)
     if number == 1:
         show_subjects(record)
@@ -166,22 +161,23 @@ def _in_full(number: int, view: View) -> str:
     return f"Table {number} in full, {', '.join(view.parts[1:])}"
 
 
-def compare(record: StudyRecord, view: View, metric: str, number: str = "") -> pd.DataFrame:
-    """Table 1 or 2: the rows of `tables.changes_table` with `tables.arms_table` beside them; empty without a replicate."""
-    ratios = record.ratios(view, metric)
-    if not ratios.y.size:
-        return pd.DataFrame()
-    arms = tables.arms_table(record.observations, view.condition, metric, view.statistics, number)
-    return tables.changes_table(ratios).merge(readable.widen_arms(arms), on="action", how="left")
+def compare(record: StudyRecord, length: float, metric: str, number: int) -> dict[View, pd.DataFrame]:
+    """By what has a complete replicate, the rows of `tables.changes_table` with `tables.arms_table` beside them."""
+    found = {}
+    for view in record.views(length):
+        ratios = record.ratios(view, metric)
+        if ratios.y.size:
+            arms = tables.arms_table(record.observations, view.condition, metric, view.statistics, str(number))
+            found[view] = tables.changes_table(ratios).merge(readable.widen_arms(arms), on="action", how="left")
+    return found
 
 
-def show_changes(record: StudyRecord, length: float, metric: str, number: int) -> None:
-    """The changes of every action under every condition of a length, side by side; needs one with a complete replicate."""
-    ratios = {view: record.ratios(view, metric) for view in record.views(length)}
-    changes = {view: tables.changes_table(own) for view, own in ratios.items() if own.y.size}
-    common = [part for part in record.main(length).parts if all(part in view.parts for view in changes)]
-    names = [", ".join(part for part in view.parts if part not in common) for view in changes]
-    table = pd.concat([own.assign(condition=name) for own, name in zip(changes.values(), names, strict=True)])
+def show_changes(record: StudyRecord, found: Mapping[View, pd.DataFrame], metric: str, number: int) -> None:
+    """The changes of every action in each of the tables of `compare`, side by side."""
+    first, *others = found
+    common = [part for part in first.parts if all(part in view.parts for view in others)]
+    names = [", ".join(part for part in view.parts if part not in common) for view in found]
+    table = pd.concat([own.assign(condition=name) for own, name in zip(found.values(), names, strict=True)])
     title = f"Change of {NAMES[metric]}, {record.name}. {', '.join(common)}"
     caption = CHANGES + (f" A panel for each of: {'; '.join(names)}." if len(names) > 1 else "")
     show_figure(draw_changes(table, title, NAMES[metric]), record.folder / f"figure_changes_{number}", caption)
@@ -216,9 +212,7 @@ def tell_heterogeneity(ratios: Ratios) -> str:
 def show_subjects(record: StudyRecord) -> None:
     """The change on each test subject, where all replicates have the same people: how far it depends on who was filmed."""
     view, observations = record.main(record.config.short), record.observations
-    if not (observations.shared_takes and record.ratios(view).y.size):
-        return
-    table = tables.subjects_table(observations, view.condition)
+    table = tables.subjects_table(observations, view.condition) if observations.shared_takes else []
     if len(table) < 2:
         return
     change, p = (readable.show_change, readable.CHANGE), (readable.show_p, ["p"])
@@ -232,15 +226,15 @@ def show_subjects(record: StudyRecord) -> None:
 def show_long(record: StudyRecord) -> None:
     """Table 3 from long runs, their changes, and their tests during training; until there are any, how to make them."""
     length = record.config.long
-    views = [view for view in record.views(length) if record.ratios(view).y.size] if length else []
-    if not views:
+    found = compare(record, length, "mpjpe", 3) if length else {}
+    if not found:
         text = f"Table 3 compares long runs, of which there are none yet for {record.about.name}. {MAKE_LONG}"
         (record.folder / "table_3.md").write_text(f"{text}\n", encoding="utf-8")
         say(f"**{text}**")
         return
-    for view in (own for own in views if own.statistics == RECOMPUTED):
+    untimed = why_not_timed(record.observations.times)
+    for view in (own for own in found if own.statistics == RECOMPUTED):
         table = tables.table_3(record.observations, view.condition)
-        untimed = why_not_timed(record.observations.times)
         about = record.describe(view.condition, intervals=False)
         caption = f"Table 3, {view}. {SPREAD}{f'Times are not shown: {untimed}.' if untimed else ''}".strip()
         path = record.folder / record.file_name("table_3", view)
@@ -249,9 +243,9 @@ def show_long(record: StudyRecord) -> None:
         tests = tables.errors_during_training(record.observations, view.condition, points)
         caption = f"During training, mean of the actions, statistics as published. {about}"
         save_table(tests, record.folder / record.file_name("table_during_training", view), caption)
-        say(f"{_sentence(compare(record, view, 'mpjpe'), 'mpjpe')} {tell_heterogeneity(record.ratios(view))}")
-    show_changes(record, length, "mpjpe", 3)
-    say_about(record, *views)
+        say(f"{_sentence(found[view], 'mpjpe')} {tell_heterogeneity(record.ratios(view))}")
+    show_changes(record, found, "mpjpe", 3)
+    say_about(record, *found)
 
 
 MAKE_LONG = (
