@@ -13,25 +13,23 @@ from pose3d_lib.report import show
 from pose3d_lib.report.figures.beyond import draw_ablation, draw_question, draw_scarcity
 from pose3d_lib.report.readable import fill, show_arms, show_change, show_p, show_value, tell_change, tell_interval
 from pose3d_lib.study import tables_scarcity as tables
-from pose3d_lib.study.scarcity import ABLATIONS, ScarcityConfig, question_actions, subjects
+from pose3d_lib.study.scarcity import ScarcityConfig, subjects
 from pose3d_lib.training.config import RunConfig
 
 
 def show_plan(config: ScarcityConfig, data: PoseDataset, runs: Sequence[RunConfig]) -> None:
     """Whose poses are known, who is seen without, and which runs that makes."""
     own, others = subjects(config, data)
-    whose = "the rest of the same clips" if others == (own,) else f"all clips of {', '.join(others)}"
-    shares = ", ".join(f"{100 * share:g} %" for share in config.shares)
-    both = sum(run.action == ALL and not run.without_terms for run in runs)
-    rows = [(f"{shares} of every clip of {own} labelled", f"none, and {whose}", both)]
-    if ablations := sum(bool(run.without_terms) for run in runs):
-        share, left_out = f"{100 * config.ablation_share:g} %", ", then ".join(ABLATIONS)
-        rows.append((f"{share} of every clip of {own}", f"the same, without {left_out}", ablations))
-    rows += [
-        (f"all clips of {action}", "none, and the clips of all other actions", 2 * len(config.seeds))
-        for action in question_actions(config, data)
-    ]
-    show.show_table(pd.DataFrame(rows, columns=["Poses known of", "Seen without poses", "Runs"]))
+    rest = "the rest of the same clips" if others == (own,) else f"all clips of {', '.join(others)}"
+    rows = []
+    for run in runs:
+        known, seen = f"all clips of {run.action}", "the clips of all other actions"
+        if run.action == ALL:
+            known, seen = f"{100 * run.train_share:g} % of every clip of {own}", rest
+        told = seen if run.semi_supervised else "none"
+        rows.append({"Poses known of": known, "Seen without poses": told, "Loss without": ", ".join(run.without_terms)})
+    table = pd.DataFrame(rows)
+    show.show_table(table.groupby(list(table), sort=False).size().reset_index(name="Runs"))
 
 
 def show_everything(results: tables.ScarcityResults) -> None:
