@@ -152,35 +152,33 @@ def change_of_arm(table: pd.DataFrame, arm: str, than: str = ORIGINAL) -> Effect
     return mean_of_set(y) if y.size else None
 
 
+def _in_focus(results: StudyResults, question: str) -> list[tuple[Run, str]]:
+    """The arms and the runs of a question, of the replicates that have these, each with the actions in focus that it knows."""
+    runs, asked = _runs_of(results, question)
+    if not (runs and asked):
+        return []
+    seeds = {run.config.seed for run in asked}
+    _, focus = choose_actions(results.config, results.data)
+    known = [(run, action) for action in focus for run in (*runs, *asked) if _knows(run, action)]
+    return [(run, action) for run, action in known if run.config.seed in seeds]
+
+
 def mixing(results: StudyResults) -> pd.DataFrame:
     """Error on an action in focus against how many actions were trained on: action, trained_on, seed, mpjpe (mm)."""
-    runs, mixed = _runs_of(results, MIXING)
-    if not (runs and mixed):
-        return pd.DataFrame()
-    seeds, every = {run.config.seed for run in mixed}, len(results.data.train_actions)
-    rows = [_point(run, run.config.action, trained_on=1 + len(run.config.with_actions)) for run in mixed]
-    rows += [
-        _point(run, action, trained_on=every if run.config.is_baseline else 1)
-        for action in choose_actions(results.config, results.data)[1]
-        for run in runs
-        if run.config.seed in seeds and _knows(run, action)
-    ]
-    return pd.DataFrame(rows)
+    every = len(results.data.train_actions)
+    return pd.DataFrame(
+        _point(run, action, trained_on=every if run.config.is_baseline else 1 + len(run.config.with_actions))
+        for run, action in _in_focus(results, MIXING)
+    )
 
 
 def fewer_frames(results: StudyResults) -> pd.DataFrame:
     """Error on an action in focus against distinct training frames: action, arm, share, frames, seed, mpjpe (mm)."""
-    runs, fewer = _runs_of(results, FEWER_FRAMES)
-    if not (runs and fewer):
-        return pd.DataFrame()
-    seeds = {run.config.seed for run in fewer}
-    rows = [
+    points = [
         _point(run, action, arm=arm_of(run), share=run.config.train_share, frames=training_frames(run))
-        for action in choose_actions(results.config, results.data)[1]
-        for run in (*runs, *fewer)
-        if run.config.seed in seeds and _knows(run, action)
+        for run, action in _in_focus(results, FEWER_FRAMES)
     ]
-    return pd.DataFrame(rows).drop_duplicates()
+    return pd.DataFrame(points).drop_duplicates()
 
 
 def training_frames(run: Run) -> int:
