@@ -205,15 +205,14 @@ def average(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 def _tests(run: Run, actions: Sequence[str]) -> pd.DataFrame:
     """The tests during training, and at the end that of the run's clips."""
     history = run.history.assign(lr_share=run.history.lr / run.config.lr).rename(columns={"unit_epochs": "seen"})
-    views = {"test_recomputed": (RECOMPUTED, run), "test_actions": (AS_PUBLISHED, run.as_published)}
     *before, last = history.to_dict("records")
+    last |= {"test_recomputed": run.actions.mpjpe, "test_actions": run.as_published.actions.mpjpe}
     rows = []
-    for test in (*before, {**last, **{column: view.actions.mpjpe for column, (_, view) in views.items()}}):
-        for column, (statistics, _) in views.items():
+    for test in (*before, last):
+        for statistics, column in ((RECOMPUTED, "test_recomputed"), (AS_PUBLISHED, "test_actions")):
             if (errors := test[column]) is not None:
-                rows += [
-                    {**test, "statistics": statistics, "action": own, "mpjpe": float(errors[own])} for own in actions
-                ]
+                place = {**test, "statistics": statistics}
+                rows += [{**place, "action": own, "mpjpe": float(errors[own])} for own in actions]
     return pd.DataFrame(rows)
 
 
