@@ -28,23 +28,43 @@ PROCESSOR_SECONDS, MEGABYTE = 5, 10**6  # for any file, and a second more for ea
 LONGEST_ANSWER, ANSWER_RATIO = 8 * 2**20, 4  # bytes of an answer without its arrays; or times the file's size
 
 
-def read_file(path: Path, kind: str, keys: Sequence[str]) -> dict[str, object]:
+def read_file(path: Path, kind: str, keys: Sequence[str] | None) -> dict[str, object]:
     """The values under some keys, with an InputError for each that cannot be read. Arrays are read-only and memory-mapped.
 
     Args:
         path: the file.
         kind: "npz", "archive" (zip or tar; members as bytes), "torch" (its only key is ""), "cdf", "h5" or "mat".
-        keys: of arrays, members, variables or datasets.
+        keys: of arrays, members, variables or datasets; None asks for the size of everything in an "npz" or "archive".
 
     Raises:
         InputError: the file cannot be read at all; names it and says why.
     """
-    return _ask(path, kind, list(keys))
+
+    def refusal(reason: object, key: str = keys[0] if keys and len(keys) == 1 else "") -> InputError:
+        return InputError(f"{path}{f', key {key!r}' if key else ''}: {printable(str(reason))}")
+
+    try:
+        if not path.is_file():
+            raise Refused("is no file" if path.exists() else "there is no such file")
+        request = {"path": str(path.absolute()), "kind": kind, "keys": keys}
+        answer, buffer = _reader_of(os.getpid()).ask(request, path.stat().st_size)
+        if "refused" in answer:
+            raise Refused(answer["refused"])
+        if keys is None:
+            return answer["sizes"]
+        values = {key: unpack(text, buffer) for key, text in answer["values"].items()}
+        return {key: values[key] if key in values else refusal(answer["reasons"][key], key) for key in keys}
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); name another file") from error
+    except Refused as error:
+        raise refusal(error) from error
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, MemoryError) as error:
+        raise refusal(f"cannot be read ({str(error)[:200]}); get the file again") from error
 
 
 def read_key(path: Path, kind: str, key: str) -> object:
     """The value under one key, as of `read_file`; raises its InputError."""
-    value = _ask(path, kind, [key])[key]
+    value = read_file(path, kind, [key])[key]
     if isinstance(value, InputError):
         raise value
     return value
@@ -67,37 +87,12 @@ def read_member(path: Path, name: str) -> np.ndarray:
 
 def list_npz_keys(path: Path) -> list[str]:
     """The names of the arrays in the file, in its order."""
-    return list(_ask(path, "npz"))
+    return list(read_file(path, "npz", None))
 
 
 def list_members(path: Path) -> dict[str, int]:
     """Name -> bytes of every file in a zip or tar, in its order; no name leads out of it."""
-    return _ask(path, "archive")
-
-
-def _ask(path: Path, kind: str, keys: Sequence[str] | None = None) -> dict[str, object]:
-    """Sizes by key or, where keys are given, values and refusals."""
-
-    def refusal(reason: object, key: str = keys[0] if keys and len(keys) == 1 else "") -> InputError:
-        return InputError(f"{path}{f', key {key!r}' if key else ''}: {printable(str(reason))}")
-
-    try:
-        if not path.is_file():
-            raise Refused("is no file" if path.exists() else "there is no such file")
-        request = {"path": str(path.absolute()), "kind": kind, "keys": keys}
-        answer, buffer = _reader_of(os.getpid()).ask(request, path.stat().st_size)
-        if "refused" in answer:
-            raise Refused(answer["refused"])
-        if keys is None:
-            return answer["sizes"]
-        values = {key: unpack(text, buffer) for key, text in answer["values"].items()}
-        return {key: values[key] if key in values else refusal(answer["reasons"][key], key) for key in keys}
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}); name another file") from error
-    except Refused as error:
-        raise refusal(error) from error
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, MemoryError) as error:
-        raise refusal(f"cannot be read ({str(error)[:200]}); get the file again") from error
+    return read_file(path, "archive", None)
 
 
 class _Reader:

@@ -98,10 +98,8 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
                     key = (subject, ACTION, str(number))
                     clips.append(Seen(key, Camera(video.name, *size), None, keypoints, fps))
                     first_frames.append(first)
-    if not clips:
-        raise InputError(f"{path}: there are no detections in it")
     kept = [name for name in clips[0].keypoints if all(name in clip.keypoints for clip in clips)]
-    data = collect(
+    return collect(
         (replace(clip, keypoints={name: clip.keypoints[name] for name in kept}) for clip in clips),
         {},
         skeleton=H36M_17,
@@ -113,7 +111,6 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
         notes=tuple(notes),
         first_frames=tuple(first_frames),
     )
-    return data if spec.scores else replace(data, scores={})
 
 
 def _image_size(video: Video, given: tuple[int, int] | None) -> tuple[int, int]:

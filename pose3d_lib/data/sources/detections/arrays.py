@@ -32,10 +32,8 @@ def recognise_npz(path: Path) -> str:
             return "detectron"
         if ARRAYS in keys:
             return "arrays"
-        if not keys >= CUSTOM_KEYS or len(keys) > 4:
-            return ""
-        named = path.name.startswith("data_2d_custom_")
-        return "custom" if named or "video_metadata" in _dict(read_npz_key(path, "metadata")) else ""
+        custom = keys >= CUSTOM_KEYS and "video_metadata" in _dict(read_npz_key(path, "metadata"))
+        return "custom" if custom or path.name.startswith("data_2d_custom_") else ""
     except InputError:
         return ""  # its reader says what is wrong
 

@@ -123,13 +123,8 @@ def _name_images(content: dict, where: str) -> Iterator[_Image]:
 
 def _open_coco(content: dict, where: str) -> tuple[list[_Image], dict[str, object]]:
     """COCO's annotations: the images, and the people in them. A joint with v 0 is not labelled; v is no score."""
-    if not isinstance(content.get("images"), list):
-        raise InputError(
-            f"{where}: images: expected a list of COCO's images (id, file_name, width, height), of which annotations tell "
-            "the frame; there is none. Add it, or write the annotations alone, as a list of objects with image_id and keypoints"
-        )
     images, named, sizes = [], {}, set()
-    for at, image in _objects(content["images"], f"{where}: images"):
+    for at, image in _objects(content.get("images"), f"{where}: images"):
         key, name = shown(image.get("id")), image.get("file_name")
         if key in named:
             raise InputError(f"{at}.id: expected an id of its own, found {key}")
@@ -237,7 +232,9 @@ def _keys(item: dict) -> str:
 
 def _objects(items: object, where: str) -> Iterator[tuple[str, dict]]:
     """(place, object) for each in a list of objects."""
-    for number, item in enumerate(items if isinstance(items, list) else [items]):
+    if not isinstance(items, list):
+        raise InputError(f"{where}: expected a list of objects, found {shown(items)}")
+    for number, item in enumerate(items):
         if not isinstance(item, dict):
             raise InputError(f"{where}[{number}]: expected an object, found {shown(item)}")
         yield f"{where}[{number}]", item
