@@ -162,7 +162,7 @@ def test_of_every_kind_a_subject_may_be_held_out(kind: str, spec: DataSpec, data
 def test_of_every_kind_scores_may_be_kept_or_the_reason_is_said(kind: str, spec: DataSpec, data: PoseDataset) -> None:
     scored = spec.model_copy(update={"scores": True})
     if kind == "VideoPose3D's files":
-        with pytest.raises(InputError, match=r"data_2d_h36m_simulated\.npz: VideoPose3D's files hold no scores"):
+        with pytest.raises(InputError, match=r"data_2d_h36m_simulated\.npz: its keypoints have no third column"):
             open_dataset(scored)
         return
     assert "-scores-" in prepared_path(scored).name

@@ -23,6 +23,7 @@ from pose3d_lib.data.sources.videopose3d import write as export
 from pose3d_lib.data.sources.videopose3d.sets import DESCRIPTION
 from pose3d_lib.data.sources.videopose3d.write import describe_export, export_videopose3d
 from pose3d_lib.data.untrusted.client import list_npz_keys, read_npz_key
+from tests.helpers.detection_files import read_detections
 from tests.helpers.source_files import read_set
 
 
@@ -304,8 +305,6 @@ def test_what_videopose3d_itself_can_read_is_said(name: str, said: str) -> None:
     assert any("15 of the 32 joints are fillings" in line for line in describe_export(data, name))
     assert not any("nobody was filmed" in line for line in describe_export(data, name))
     assert "nobody was filmed" in describe_export(replace(data, synthetic=True), name)[-1]
-    scored = replace(data, scores={"gt": np.ones(data.keypoints["gt"].shape[:2], np.float32)})
-    assert "The scores are not written" in describe_export(scored, name)[1]
     slow = replace(data, clips=data.clips.assign(fps=25.0))
     assert (
         "h36m of 50, humaneva15 of 60, humaneva20 of 60 frames per second only, and this is h36m of 25"
@@ -327,3 +326,31 @@ def test_a_set_that_videopose3d_would_take_for_its_own_needs_another_name(name, 
         export_videopose3d(data, tmp_path / "out", name=name)
     assert not (tmp_path / "out").exists()
     export_videopose3d(data, tmp_path / "out", name="mine")
+
+
+def test_scores_are_a_third_column_and_come_back(tmp_path: Path) -> None:
+    data = filmed([*TWO, ("S7", "Posing", "0", 2, False)], h36m_cameras(), layouts={"gt": H36M_17, "cpn": COCO_17})
+    rng = np.random.default_rng(3)
+    scores = {name: rng.uniform(size=pixels.shape[:2]).astype(np.float32) for name, pixels in data.keypoints.items()}
+    data = replace(data, scores=scores)
+    export_videopose3d(data, tmp_path, name="h36m")
+    first = read_npz_key(tmp_path / "data_2d_h36m_cpn.npz", "positions_2d")["S1"]["Eating"][0]
+    assert (first.dtype, first.shape) == (np.float32, (4, 17, 3))
+    np.testing.assert_array_equal(first[..., 2], scores["cpn"][:4])
+    for source, pixels in data.keypoints.items():
+        back = read_set(tmp_path, "h36m", keypoints=source, scores=True)
+        pd.testing.assert_frame_equal(back.clips, data.clips)
+        np.testing.assert_array_equal(back.keypoints[source], pixels)
+        np.testing.assert_array_equal(back.scores[source], scores[source])
+        assert back.notes == data.notes
+    assert any("scores as a third column" in line for line in describe_export(data, "h36m"))
+    assert not any("scores" in line for line in describe_export(replace(data, scores={}), "h36m"))
+
+
+def test_scores_of_videos_come_back(tmp_path: Path) -> None:
+    data = video([("a", "video", "0")])
+    sure = np.random.default_rng(3).uniform(size=(5, 17)).astype(np.float32)
+    (file,) = export_videopose3d(replace(data, scores={"coco": sure}), tmp_path, name="walks")
+    back = read_detections(file, keypoints="coco", scores=True)
+    np.testing.assert_array_equal(back.scores["coco"], sure)
+    np.testing.assert_array_equal(back.keypoints["coco"], data.keypoints["coco"])

@@ -189,6 +189,7 @@ def test_metadata_that_cannot_be_right(tmp_path: Path, metadata: dict, said: str
 
 
 TAKE = "S1/Photo/0"  # TakingPhoto of S1, of 5 frames
+NO_SCORES = np.zeros((5, 17, 3), np.float32)
 
 
 @pytest.mark.parametrize(
@@ -199,10 +200,7 @@ TAKE = "S1/Photo/0"  # TakingPhoto of S1, of 5 frames
         (lambda own: [*own[:2], own[2][:4], own[3]], f"{TAKE}, camera 2 has 4 frames of 2D, fewer than 5 of 3D"),
         (lambda own: [*own[:3], own[3] * np.nan], f"{TAKE}, camera 3 holds NaN, or"),
         (lambda own: [*own[:3], own[3] * 1e30], f"{TAKE}, camera 3 holds NaN, or numbers beyond 1,000,000"),
-        (
-            lambda own: [np.zeros((5, 17, 3), "f4"), *own[1:]],
-            "camera 0 is float32(5, 17, 3); expected float (frames, 17, 2)",
-        ),
+        (lambda own: [NO_SCORES, *own[1:]], "camera 0 is float32(5, 17, 3); expected scores in every array or in none"),
     ],
 )
 def test_2d_that_cannot_be_right(tmp_path: Path, change: object, said: str) -> None:
@@ -455,10 +453,50 @@ def test_suffixes_are_read_in_any_case_and_other_files_of_the_folder_are_named(t
     assert "data_2d_dance_other.npz" in note
 
 
-def test_only_exact_keypoints_have_scores(tmp_path: Path) -> None:
+# Scores
+
+
+def scored(pixels: Views, seed: int = 4) -> Views:
+    """The same views with a third column from 0 to 1."""
+    rng = np.random.default_rng(seed)
+    return {
+        subject: {
+            name: [np.concatenate([v, rng.uniform(size=(*v.shape[:2], 1))], axis=2).astype(np.float32) for v in views]
+            for name, views in takes.items()
+        }
+        for subject, takes in pixels.items()
+    }
+
+
+def test_the_third_column_is_the_scores_where_they_are_wanted(tmp_path: Path) -> None:
+    world = motions()
+    plain = read_set(write(tmp_path, world, views(world, more=2)), "h36m", keypoints="cpn")
+    pixels = scored(views(world, more=2) | {"S2": views({"S2": {"Posing": motion(4, 8)}})["S2"]})
+    folder = write(tmp_path, world, pixels)
+    data = read_set(folder, "h36m", keypoints="cpn", scores=True)
+    clip = rows(data, "S1", "Photo", "0", 2)
+    np.testing.assert_array_equal(data.scores["cpn"][clip], pixels["S1"]["TakingPhoto"][2][:5, :, 2])
+    clip = rows(data, "S2", "Posing", "0", 3)
+    np.testing.assert_array_equal(data.scores["cpn"][clip], pixels["S2"]["Posing"][3][..., 2])
+    np.testing.assert_array_equal(data.keypoints["cpn"][: len(plain.keypoints["cpn"])], plain.keypoints["cpn"])
+    assert data.keypoints["cpn"].shape[2] == 2
+
+
+def test_scores_that_nobody_wants_are_left_in_the_file_and_that_is_said(tmp_path: Path) -> None:
+    world = motions()
+    plain = read_set(write(tmp_path, world, views(world)), "h36m", keypoints="cpn")
+    data = read_set(write(tmp_path, world, scored(views(world))), "h36m", keypoints="cpn")
+    assert data.scores == {}
+    np.testing.assert_array_equal(data.keypoints["cpn"], plain.keypoints["cpn"])
+    assert set(data.notes) - set(plain.notes) == {
+        "The scores in data_2d_h36m_cpn.npz are not used (`scores` would keep them)."
+    }
+
+
+def test_keypoints_without_a_third_column_have_no_scores_unless_they_are_exact(tmp_path: Path) -> None:
     world = motions()
     folder = write(tmp_path, world, views(world))
-    with pytest.raises(InputError, match=r"data_2d_h36m_cpn\.npz: VideoPose3D's files hold no scores"):
+    with pytest.raises(InputError, match=r"data_2d_h36m_cpn\.npz: its keypoints have no third column"):
         read_set(folder, "h36m", keypoints="cpn", scores=True)
     projected = read_set(folder, "h36m", keypoints="gt", scores=True)
     written = read_set(write(tmp_path, world, views(world), keypoints="gt"), "h36m", keypoints="gt", scores=True)
@@ -466,3 +504,35 @@ def test_only_exact_keypoints_have_scores(tmp_path: Path) -> None:
         assert (data.scores["gt"] == 1).all()
         assert "The scores of gt keypoints, which are exact, are 1." in data.notes
     assert np.abs(projected.keypoints["gt"] - written.keypoints["gt"]).max() > 1  # the file's were read
+
+
+@pytest.mark.parametrize("lost", [(np.nan, np.nan, 0.9), (0, 0, 0.9), (-1, -1, 0.9), (7, 7, 0)])
+@pytest.mark.parametrize("wanted", [False, True])
+def test_keypoints_that_were_not_detected_are_interpolated_and_counted(lost, wanted: bool, tmp_path: Path) -> None:
+    world = {"S1": {"Photo": motion(5, 1)}, "S9": {"Photo": motion(5, 2)}}
+    pixels = scored(views(world))
+    expected = pixels["S1"]["Photo"][2][..., :2].copy()
+    expected[1:3, 13] = expected[0, 13] + np.array([[1], [2]]) / 3 * (expected[3, 13] - expected[0, 13])
+    pixels["S1"]["Photo"][2][1:3, 13] = lost
+    data = read_set(write(tmp_path, world, pixels), "h36m", keypoints="cpn", scores=wanted)
+    clip = rows(data, "S1", "Photo", "0", 2)
+    np.testing.assert_allclose(data.keypoints["cpn"][clip], expected, rtol=1e-5)
+    assert [note for note in data.notes if "2 of 680 keypoints were not detected" in note]
+    if wanted:
+        assert (data.scores["cpn"][clip][1:3, 13] == 0).all()
+    pixels["S1"]["Photo"][2][:, 13] = lost
+    assert "S1/Photo/0, camera 58860488: joint 13" in refusal(write(tmp_path, world, pixels))
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_third_column_that_is_no_score_is_refused(wanted: bool, tmp_path: Path) -> None:
+    world = motions()
+    same = {
+        subject: {name: [m[:, :17].copy() for _ in range(4)] for name, m in takes.items()}
+        for subject, takes in world.items()
+    }
+    with pytest.raises(InputError, match=r"data_2d_h36m_cpn\.npz, third column: scores go from .* lie beyond 0 to 1"):
+        read_set(write(tmp_path, world, same), "h36m", keypoints="cpn", scores=wanted)
+    pixels = scored(views(world))
+    pixels["S1"]["TakingPhoto"][3][1, 5, 2] = np.nan
+    assert "first in frame 1" in refusal(write(tmp_path, world, pixels))

@@ -20,7 +20,7 @@ from pose3d_lib.data.sources import takes as selection
 from pose3d_lib.data.sources.filming import GT, PROJECTED, SCORES, Seen, check_in_front, collect, with_scores
 from pose3d_lib.data.sources.missing import WITHOUT
 from pose3d_lib.data.sources.takes import Key
-from pose3d_lib.data.sources.videopose3d.checks import check_keypoints, check_motions
+from pose3d_lib.data.sources.videopose3d.checks import check_keypoints, check_motions, settle_scores
 from pose3d_lib.data.sources.videopose3d.sets import MotionSet, describe_actions, known_sets, open_set, read_layout
 from pose3d_lib.data.spec import DataSpec, Found, Progress
 from pose3d_lib.data.untrusted.client import read_npz_key
@@ -117,8 +117,6 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     if len(files) == 2:
         pixels = _read_takes(files[1], "positions_2d", motion_set)
         layout, of_layout = read_layout(files[1], keypoints, motion_set)
-    if spec.scores and keypoints != GT:
-        raise InputError(f"{files[-1]}: VideoPose3D's files hold no scores; {WITHOUT}")
     rules = human36m_facts if motion_set.is_human36m else selection
     kept, left_out = rules.leave_out(list(dict.fromkeys([*world, *pixels])), spec.leave_out, files[0])
     notes = [*motion_set.notes, *of_layout]
@@ -132,8 +130,11 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     subjects = human36m_facts.present_subjects(world, motion_set.subjects, files[0])
     if len(files) == 2:
         notes += check_keypoints(pixels, world, layout, files[1], motion_set)
+    scored = any(seen.shape[2] == 3 for views in pixels.values() for seen in views)
+    if spec.scores and not scored and keypoints != GT:
+        raise InputError(f"{files[1]}: its keypoints have no third column, which would be their scores; {WITHOUT}")
     data = collect(
-        _see(world, pixels, keypoints, motion_set, files[0], exact_scores=spec.scores),
+        _see(world, pixels, keypoints, motion_set, files[0], exact_scores=spec.scores and not scored),
         {subject: motion_set.cameras_of(subject) for subject, _, _ in [*world, *pixels]},
         skeleton=motion_set.skeleton,
         name=motion_set.name,
@@ -143,14 +144,16 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
         **subjects,
     )
     totals = human36m_facts.KNOWN_FRAMES if motion_set.is_human36m else {}
-    notes += human36m_facts.describe_totals(data, motion_set.subjects, totals)
-    notes += [SCORES[GT]] if spec.scores else []
+    data = replace(data, notes=(*notes, *human36m_facts.describe_totals(data, motion_set.subjects, totals)))
+    if scored:
+        data = settle_scores(data, keypoints, files[1], wanted=spec.scores)
+    last = [SCORES[GT]] if spec.scores and not scored else []
     others = sorted(
         file.name for file in path.iterdir() if not (file in files or file.name.startswith(".") or file.is_dir())
     )
     if others:
-        notes.append(f"Passed over, as they are not of these keypoints of this set: {some(others)}.")
-    return replace(data, notes=tuple(notes))
+        last.append(f"Passed over, as they are not of these keypoints of this set: {some(others)}.")
+    return replace(data, notes=(*data.notes, *last))
 
 
 def _read_takes(path: Path, key: str, motion_set: MotionSet) -> dict[Key, object]:

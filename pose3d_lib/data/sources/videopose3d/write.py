@@ -41,8 +41,8 @@ def export_videopose3d(data: PoseDataset, folder: Path, *, name: str, overwrite:
 
     The 3D file holds float32 (frames, joints, 3), world metres, of every labelled take. VideoPose3D expects the 32 joints
     of Human3.6M's files and removes 15 of them: these are copies of the joint above them. The 2D files hold float32
-    (frames, joints, 2), pixels, for each camera of a take, in the order of the dataset's cameras; scores have no place in
-    them. Unlabelled takes are in the 2D files only; readers skip those of a subject who also has labelled ones.
+    (frames, joints, 2), pixels, for each camera of a take, in the order of the dataset's cameras; with scores, a third
+    column. Unlabelled takes are in the 2D files only; readers skip those of a subject who also has labelled ones.
 
     A dataset without any 3D joints is written as VideoPose3D's videos, one for each clip, and the set is called custom_{name}.
 
@@ -71,19 +71,22 @@ def export_videopose3d(data: PoseDataset, folder: Path, *, name: str, overwrite:
 
 def describe_export(data: PoseDataset, name: str) -> list[str]:
     """Sentences on who can read what `export_videopose3d` writes."""
-    motion, rates = data.clips.labelled.any(), set(data.clips.fps)
-    known = {own.name: own.fps for own in known_sets().values()}
-    if not motion or rates == {known.get(name)}:
+    motion, rates = data.clips.labelled.any(), {f"{rate:g}" for rate in data.clips.fps}
+    known = {own.name: f"{own.fps:g}" for own in known_sets().values()}
+    if not motion or (name in known and rates == {known[name]}):
         options = " or ".join(f"`-k {source if motion else f'{name}_{source}'}`" for source in data.keypoints)
         said = [f"VideoPose3D reads these files with `-d {name if motion else CUSTOM}` and {options}."]
     else:
-        sets = ", ".join(f"{own} of {rate:g}" for own, rate in known.items())
+        sets = ", ".join(f"{own} of {rate}" for own, rate in known.items())
         said = [
-            f"VideoPose3D itself knows the sets {sets} frames per second only, and this is {name} of "
-            f"{', '.join(f'{rate:g}' for rate in rates)}. These files are for programs that read any subject."
+            f"VideoPose3D itself does not read these files as they are meant: it knows the sets {sets} frames per second only, "
+            f"and this is {name} of {', '.join(rates)}. They are for programs that read any subject."
         ]
     if data.scores:
-        said.append("The scores are not written: VideoPose3D's files have no place for them.")
+        said.append(
+            "But the 2D files hold the scores as a third column, which VideoPose3D's own do not have and which was not tried "
+            "with it; without the parameter scores they have two columns."
+        )
     if motion and data.skeleton == H36M_17:
         said.append("15 of the 32 joints are fillings, each a copy of the joint above it; VideoPose3D removes them.")
     if data.synthetic:
@@ -179,13 +182,18 @@ def _keypoints_file(data: PoseDataset, takes: Takes, source: str) -> dict[str, o
     found: dict[str, dict[str, list[np.ndarray]]] = {}
     sizes = {}
     for (subject, name), clips in takes.items():
-        pixels = [data.keypoints[source][clip.start : clip.stop] for clip in clips.itertuples()]
-        found.setdefault(subject, {})[name] = pixels
+        found.setdefault(subject, {})[name] = [_pixels(data, clip, source) for _, clip in clips.iterrows()]
         if name == CUSTOM:
             camera = data.camera_of(clips.iloc[0])
             sizes[subject] = {"w": camera.width, "h": camera.height}
     metadata = layout_metadata(data.layouts[source]) | ({"video_metadata": sizes} if sizes else {})
     return {"positions_2d": found, "metadata": metadata}
+
+
+def _pixels(data: PoseDataset, clip: pd.Series, source: str) -> np.ndarray:
+    rows = slice(clip.start, clip.stop)
+    pixels = data.keypoints[source][rows]
+    return np.concatenate([pixels, data.scores[source][rows, :, None]], axis=-1) if source in data.scores else pixels
 
 
 def _write_npz(path: Path, content: Mapping[str, object]) -> None:
