@@ -44,7 +44,8 @@ def write_atomically(path: Path, write: Callable[[Path], object], *, durable: bo
     unfinished = path.parent / f".{path.name}.{os.getpid()}{path.suffix}"
     try:
         write(unfinished)
-        os.umask(mask := os.umask(0))
+        mask = os.umask(0)
+        os.umask(mask)
         unfinished.chmod(0o666 & ~mask)  # the permissions of `open`; some libraries let only its owner read
         if durable:
             with unfinished.open("rb") as file:

@@ -122,7 +122,7 @@ def open_dataset(spec: DataSpec, *, progress: Progress = lambda line: None) -> P
 def _hold_out(data: PoseDataset, number: int) -> PoseDataset:
     """A dataset that is tested on one of its subjects, the train subjects counted before the test ones."""
     subjects = (*data.train_subjects, *data.test_subjects)
-    if not number < len(subjects) > 1:
+    if len(subjects) < 2 or number >= len(subjects):
         raise InputError(
             f"held_out {number}: {data.name} has {len(subjects)} subjects, {', '.join(subjects)}, numbered from 0; holding one "
             "out takes two, and as many seeds as subjects at most"

@@ -74,17 +74,17 @@ class Skeleton:
 
     def sketch(self, points: Sequence[tuple[float, float]]) -> str:
         """A pose as a small SVG: a point for each joint, to the right and down, in any unit."""
-        (left, top), (right, bottom) = map(min, zip(*points, strict=True)), map(max, zip(*points, strict=True))
-        scale = 150 / max(right - left, bottom - top, 1e-9)
-        spots = [(scale * (x - left) + 5, scale * (y - top) + 5) for x, y in points]
+        xs, ys = zip(*points, strict=True)
+        scale = 150 / max(max(xs) - min(xs), max(ys) - min(ys), 1e-9)
+        spots = [(scale * (x - min(xs)) + 5, scale * (y - min(ys)) + 5) for x, y in points]
         bones = self.bones or [(joint, joint) for joint in range(self.num_joints)]
         sides = self.bone_sides if self.bones else self.sides
+        colours = {"left": LEFT, "right": RIGHT, "middle": "currentColor"}
         lines = "".join(
-            f'<path d="M{spots[a][0]:.1f} {spots[a][1]:.1f}L{spots[b][0]:.1f} {spots[b][1]:.1f}" '
-            f'stroke="{({"left": LEFT, "right": RIGHT}).get(side, "currentColor")}"/>'
+            f'<path d="M{spots[a][0]:.1f} {spots[a][1]:.1f}L{spots[b][0]:.1f} {spots[b][1]:.1f}" stroke="{colours[side]}"/>'
             for (a, b), side in zip(bones, sides, strict=True)
         )
-        width, height = scale * (right - left) + 10, scale * (bottom - top) + 10
+        width, height = (max(along) + 5 for along in zip(*spots, strict=True))
         return (
             f'<svg viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
             f'style="flex:none" stroke-width="4" stroke-linecap="round" role="img" aria-label="a pose">{lines}</svg>'

@@ -54,8 +54,8 @@ def split_subjects(
     if train and test:
         unused = [subject for subject in subjects if subject not in (*train, *test)]
         return tuple(train), tuple(test), [f"Subject {subject} is neither trained nor tested on." for subject in unused]
-    if not train and not test:
-        test = subjects[-min(len(subjects) - 1, max(1, int(TEST_SHARE * len(subjects)))) :] if subjects[1:] else []
+    if not train and not test and len(subjects) > 1:
+        test = subjects[-max(1, int(TEST_SHARE * len(subjects))) :]
     train = train or [subject for subject in subjects if subject not in test]
     test = test or [subject for subject in subjects if subject not in train]
     said = f"Trained on {', '.join(train) or 'no subject'}; tested on {', '.join(test) or 'no subject'}"
