@@ -2,7 +2,6 @@
 
 import contextlib
 import pickle
-import pickletools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,24 +83,6 @@ def holding(value: bytes) -> bytes:
     return b"\x80\x03" + EMPTY_ARRAY + b"(K\x01)" + OBJECT + b"\x89]" + value + b"atb."
 
 
-def as_numpy_1(pickled: bytes) -> bytes:
-    """The pickle with the module names of numpy 1, which has `core` where numpy 2 has `_core`."""
-    out = b""
-    steps = [*pickletools.genops(pickled)]
-    ends = [position for _, _, position in steps[1:]] + [len(pickled)]
-    for (operation, argument, start), end in zip(steps, ends, strict=True):
-        if operation.name == "FRAME":  # frames are optional, and their lengths would be wrong
-            continue
-        if operation.name == "GLOBAL":
-            out += pickled[start:end].replace(b"numpy._core.", b"numpy.core.")
-        elif operation.name == "SHORT_BINUNICODE" and argument.startswith("numpy._core."):
-            name = argument.replace("._core.", ".core.").encode()
-            out += pickled[start : start + 1] + bytes([len(name)]) + name
-        else:
-            out += pickled[start:end]
-    return out
-
-
 def refusal(path: Path, key: str = "positions_3d") -> str:
     with pytest.raises(InputError) as caught:
         read_npz_key(path, key)
@@ -122,16 +103,11 @@ def test_what_numpy_saved_comes_back(tmp_path: Path) -> None:
     assert_same(read_npz_key(path, "zero"), np.array(4, np.int8))
 
 
-@pytest.mark.parametrize("numpy_1", [False, True], ids=["numpy 2", "numpy 1"])
 @pytest.mark.parametrize("protocol", [2, 3, 4])
-def test_every_protocol_of_both_numpys(tmp_path: Path, protocol: int, numpy_1: bool) -> None:
+def test_every_protocol(tmp_path: Path, protocol: int) -> None:
     pickled = pickle.dumps(np.array(sample(), dtype=object), protocol=protocol)
-    assert b"numpy._core." in pickled
-    if numpy_1:
-        pickled = as_numpy_1(pickled)
-        assert b"numpy._core." not in pickled
-    found = read_npz_key(write_pickle(tmp_path / "file.npz", pickled), "positions_3d")
-    assert_same(found, sample())
+    assert b"numpy._core." in pickled  # `holding` and what an export writes have the names of numpy 1
+    assert_same(read_npz_key(write_pickle(tmp_path / "file.npz", pickled), "positions_3d"), sample())
 
 
 @pytest.mark.parametrize(
@@ -207,7 +183,6 @@ EXHAUSTING: dict[str, Callable[[], bytes]] = {
     ),
     "encodings of encodings": encodings_of_encodings,
     "keys with one hash": keys_of_one_hash,
-    "twenty million lists": lambda: b"](" + b"]" * 20_000_000 + b"e",
     "a text ten million times": lambda: counted(b"a" * 1000) + b"q\x010](" + b"h\x01" * 10_000_000 + b"e",
 }
 
