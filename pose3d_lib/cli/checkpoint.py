@@ -88,7 +88,7 @@ def show(model: str) -> None:
 
 
 def _show(card: "ModelCard") -> None:
-    from pose3d_lib.report.card import describe_card
+    from pose3d_lib.report.describe import describe_card
 
     click.secho(printable(card.name), bold=True)
     echo_parts(describe_card(card))

@@ -10,16 +10,6 @@ from pose3d_lib.cli import checkpoint, data, evaluate, live, runs
 from pose3d_lib.cli.data import Given, parameter_option
 from pose3d_lib.common.errors import InputError
 
-MORE_COMMANDS = (
-    data.data,
-    runs.runs,
-    checkpoint.checkpoint,
-    live.detect,
-    evaluate.evaluate,
-    evaluate.predict,
-    live.live,
-)
-
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="pose3d-lib")
@@ -27,7 +17,8 @@ def cli() -> None:
     """Action-based training of VideoPose3D, as reproducible notebooks."""
 
 
-for command in MORE_COMMANDS:
+MORE = (data.data, runs.runs, checkpoint.checkpoint, live.detect, evaluate.evaluate, evaluate.predict, live.live)
+for command in MORE:
     cli.add_command(command)
 
 

@@ -69,7 +69,7 @@ def show(name: str) -> None:
 
     NAME is its folder's name, or a part of it that no other has.
     """
-    from pose3d_lib.report.run import describe_run
+    from pose3d_lib.report.describe import describe_run
     from pose3d_lib.runs.inventory import choose_run, look_at, run_names
 
     folder = runs_dir() / choose_run(name, run_names())
@@ -120,7 +120,7 @@ def verify(names: tuple[str, ...]) -> None:
     Every file's checksum is computed again, of all finished runs or of those NAMES. Ends with exit code 1 if anything is
     wrong. `pose3d evaluate NAME` tests the weights of a run again.
     """
-    from pose3d_lib.report.run import WHAT_TO_DO
+    from pose3d_lib.report.describe import WHAT_TO_DO
     from pose3d_lib.runs.inventory import State, choose_run, list_runs
     from pose3d_lib.runs.run import check_run
 

@@ -14,7 +14,7 @@ from pose3d_lib.data.sources.videopose3d.sets import HUMANEVA_SUBJECTS
 from pose3d_lib.model.card import ModelCard, TrainedModel
 from pose3d_lib.model.onnx import to_onnx
 from pose3d_lib.model.videopose3d import EPOCH, POSE, RATE, TRAJECTORY, to_state
-from pose3d_lib.report.card import card_markdown
+from pose3d_lib.report.describe import card_markdown
 from pose3d_lib.runs.models import SUFFIX, save_model
 
 CARD_SUFFIX, BIN, ONNX = ".md", ".bin", ".onnx"

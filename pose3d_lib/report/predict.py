@@ -26,12 +26,11 @@ from pose3d_lib.model.poses import file_names, write_poses
 from pose3d_lib.model.precision import check_device
 from pose3d_lib.model.predict import Lifted, lift, spread
 from pose3d_lib.model.upright import level
-from pose3d_lib.report.card import STATISTICS, tell_settings
+from pose3d_lib.report.describe import STATISTICS, start_command, tell_settings
 from pose3d_lib.report.figures.skeletons import draw_sheet, save_animation
 from pose3d_lib.report.figures.style import DPI
 from pose3d_lib.report.parameters import GIF, NEWEST, TRAIN, PredictConfig
 from pose3d_lib.report.player import player_page
-from pose3d_lib.report.run import start_command
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.inventory import State, list_runs
 from pose3d_lib.runs.models import open_model, read_run_card

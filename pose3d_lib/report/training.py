@@ -14,7 +14,7 @@ from pose3d_lib.common.escaping import escape_markdown
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.evaluate import METRICS, frame_wise, named, per_action
 from pose3d_lib.model.predict import end_to_end
-from pose3d_lib.report.card import tell_settings
+from pose3d_lib.report.describe import tell_settings
 from pose3d_lib.report.figures.run import draw_learning_curve
 from pose3d_lib.report.show import Picture, name_data
 from pose3d_lib.runs.run import Run, run_folder

@@ -91,8 +91,8 @@ def test_an_imported_model_is_not_replaced_and_what_the_file_does_not_say_is_giv
 )
 def test_what_cannot_be_done_is_refused_with_the_reason(arguments, said, call, theirs) -> None:
     before = set(Path().rglob("*"))
-    code, out, err = call(*arguments)
-    assert (code, out) == (2, "")
+    code, _, err = call(*arguments)
+    assert code == 2
     assert said in err
     assert "Traceback" not in err
     assert set(Path().rglob("*")) == before

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from pose3d_lib.cli.runs import runs as group
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.report.run import start_parameters
+from pose3d_lib.report.describe import start_parameters
 from pose3d_lib.runs.layout import RESULT_FORMAT
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config

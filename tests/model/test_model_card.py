@@ -21,7 +21,7 @@ from pose3d_lib.model.card import (
     licence_of,
     network_of,
 )
-from pose3d_lib.report.card import card_markdown, describe_card
+from pose3d_lib.report.describe import card_markdown, describe_card
 from pose3d_lib.training.config import RunConfig
 
 ROWS = [("S1", "Eating", "0", 0, 9), ("S9", "Eating", "0", 1, 5)]

@@ -12,7 +12,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.model.card import PUBLISHED, RECOMPUTED, STATISTICS
 from pose3d_lib.model.evaluate import METRICS, evaluate_lifters, summarise
-from pose3d_lib.report.card import card_markdown
+from pose3d_lib.report.describe import card_markdown
 from pose3d_lib.report.export import export_model
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.models import open_model, save_model
