@@ -260,7 +260,8 @@ def _seen_before(card: ModelCard, data: PoseDataset, clips: pd.DataFrame) -> lis
 def told_actions(network: Network | TemporalLifter, clips: pd.DataFrame) -> pd.Series:
     """The action that a network is told of each clip: the column "told" of the clips or, without it, the clip's own.
 
-    An InputError for an action that a network which is told it was not trained with.
+    Raises:
+        InputError: an action that a network which is told it was not trained with.
     """
     told = clips.get("told", clips.action)
     unknown = [action for action in told if action not in network.labels]

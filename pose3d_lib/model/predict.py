@@ -103,10 +103,13 @@ def predict(
     Clips stand end to end with their padding and pass through the dilated network as one; the frames between two clips
     that mix both are dropped, so each prediction is exactly that of the clip alone.
     """
-    device, was_training = next(model.parameters()).device, model.training
+    device = next(model.parameters()).device
+    was_training = model.training
     model.eval()
     rows = (clips.stop - clips.start).to_numpy() + sum(padding(model.filter_widths, causal=model.causal))
-    places, told, labels = np.cumsum(rows) // ROWS_AT_ONCE, told_actions(model, clips), []
+    places = np.cumsum(rows) // ROWS_AT_ONCE
+    told = told_actions(model, clips)
+    labels = []
     if model.labels:  # the clips of a group are told the same
         places = places + (told != told.shift()).cumsum().to_numpy()
     for _, group in clips.groupby(places):
@@ -237,10 +240,12 @@ def lift(model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints:
         raise InputError(f"{data.name}: no clip was chosen, so there is nothing to lift")
     lifters, card = model.lifters, model.card
     given = {"data": data, "clips": clips, "keypoints": keypoints, "mirror": card.mirrored}
-    poses, roots = chain.from_iterable(predict(lifters.pose, **given, joints=card.skeleton)), repeat(None)
+    poses = chain.from_iterable(predict(lifters.pose, **given, joints=card.skeleton))
+    roots = repeat(None)
     if lifters.trajectory is not None:
         roots = chain.from_iterable(predict(lifters.trajectory, **given, joints=ROOT))
-    known, lifted = data.skeleton.joints == card.skeleton.joints, []
+    known = data.skeleton.joints == card.skeleton.joints
+    lifted = []
     for (_, row), pose, root in zip(clips.iterrows(), poses, roots, strict=False):
         if not (pose.isfinite().all() and (root is None or root.isfinite().all())):
             raise InputError(
@@ -248,7 +253,12 @@ def lift(model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints:
             )
         own = slice(row.start, row.stop)
         clip = LiftedClip(
-            *(row.subject, row.action, row["take"], data.camera_of(row), float(row.fps), data.frame_numbers(row)),
+            subject=row.subject,
+            action=row.action,
+            take=row["take"],
+            camera=data.camera_of(row),
+            fps=float(row.fps),
+            frames=data.frame_numbers(row),
             pixels=data.keypoints[keypoints][own],
             positions=pose.float().numpy(),
             root=None if root is None else root[:, 0].float().numpy(),
@@ -256,5 +266,13 @@ def lift(model: TrainedModel, data: PoseDataset, clips: pd.DataFrame, keypoints:
             step=data.frame_step,
         )
         lifted.append(clip)
-    joints = data.layouts[keypoints], card.skeleton
-    return Lifted(card.name, data.name, data.synthetic, keypoints, *joints, tuple(lifted), tuple(data.notes))
+    return Lifted(
+        model=card.name,
+        dataset=data.name,
+        synthetic=data.synthetic,
+        keypoints=keypoints,
+        layout=data.layouts[keypoints],
+        skeleton=card.skeleton,
+        clips=tuple(lifted),
+        notes=tuple(data.notes),
+    )

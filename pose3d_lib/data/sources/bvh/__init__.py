@@ -50,7 +50,6 @@ class _Plan:
 
     every: dict[Key, File]  # of the folder, zip or file
     kept: list[Key]  # the takes that are not left out
-    pieces: list[str]  # names to leave out that are no takes, but may be pieces of one, such as ann/walk/1.2
     files: dict[Key, File]  # of the kept takes of whom is trained and tested on, in order
     mapping: JointMapping
     train: tuple[str, ...]
@@ -97,10 +96,8 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     notes += [text.format(count=counts[key], all=len(files)) for key, text in REMARKS.items() if counts[key]]
     del recordings
     takes, placed = _place(list(plan.files), motions, unit=unit, axes=UP[up], fps=fps)
-    stay, gone = leave_out([key for key, _ in takes], plan.pieces, path)
-    takes = [take for key, take in takes if key in stay]
     if not takes:
-        raise InputError(f"{path}: no take fits into the room. {' '.join(placed + gone)}")
+        raise InputError(f"{path}: no take fits into the room. {' '.join(placed)}")
     progress(f"filming {sum(len(take.motion) for take in takes):,} frames with {len(room_cameras())} cameras")
     return film(
         takes,
@@ -112,7 +109,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
         train_subjects=plan.train,
         test_subjects=plan.test,
         progress=progress,
-        notes=[*notes, *placed, *gone],
+        notes=[*notes, *placed],
     )
 
 
@@ -135,9 +132,7 @@ def _name(path: Path) -> str:
 
 def _plan(spec: DataSpec, path: Path) -> _Plan:
     every, named = name_files(path, spec.pattern)
-    takes = {"/".join(key) for key in every}
-    pieces = [name for name in spec.leave_out if name not in takes and name.rpartition(".")[0] in takes]
-    kept, left = leave_out(list(every), [name for name in spec.leave_out if name not in pieces], path)
+    kept, left = leave_out(list(every), spec.leave_out, path)
     subjects = [subject for subject, _, _ in kept]
     train, test, split = split_subjects(subjects, spec.train_subjects, spec.test_subjects, path)
     files = {key: every[key] for key in kept if key[0] in (*train, *test)}
@@ -146,7 +141,7 @@ def _plan(spec: DataSpec, path: Path) -> _Plan:
     first = next(iter(files.values()))
     mapping = find_mapping(spec.joints, read_hierarchy(first).names, first)
     made_of = f"The 17 joints are made of the BVH joints by mapping {mapping.name!r}."
-    return _Plan(every, kept, pieces, files, mapping, train, test, [*named, *left, *split, made_of])
+    return _Plan(every, kept, files, mapping, train, test, [*named, *left, *split, made_of])
 
 
 def _find_up(up: str, recordings: Sequence[Recording], path: Path) -> tuple[str, str]:
@@ -210,9 +205,9 @@ def _one_rate(recordings: Sequence[Recording]) -> tuple[float, list[np.ndarray],
 
 def _place(
     keys: Sequence[Key], motions: Sequence[np.ndarray], *, unit: float, axes: tuple[int, ...], fps: float
-) -> tuple[list[tuple[Key, Take]], list[str]]:
+) -> tuple[list[Take], list[str]]:
     """The takes in metres with z up, on the floor and cut into pieces that fit into the room, and notes on that."""
-    takes: list[tuple[Key, Take]] = []
+    takes: list[Take] = []
     moved, cut, gone, dropped = [], [], [], 0
     for (subject, action, take), motion in zip(keys, motions, strict=True):
         motion, named = motion[..., axes] * np.float32(unit), f"{subject}/{action}/{take}"
@@ -226,8 +221,7 @@ def _place(
             (cut if pieces else gone).append(named)
             dropped += len(motion) - sum(stop - start for start, stop in pieces)
         for number, (start, stop) in enumerate(pieces, start=1):
-            key = (subject, action, take if whole else f"{take}.{number}")
-            takes.append((key, Take(*key, motion[start:stop])))
+            takes.append(Take(subject, action, take if whole else f"{take}.{number}", motion[start:stop]))
     told = {
         f"are moved so that the lowest ankle is {ANKLE} m above the floor: it was more than {FLOOR} m from height 0 in": moved,
         "walk further than the cameras see and are cut into pieces, each centred in the room and called as the take with .1, "

@@ -59,7 +59,6 @@ class Bvh:
     hierarchy: Hierarchy
     fps: float
     motion: np.ndarray  # (frames, channels of all joints in turn) float64, the file's units and degrees
-    promised: int  # frames that the line `Frames:` says there are; there may be more
 
 
 def read_bvh(path: Path) -> Bvh:
@@ -90,7 +89,7 @@ def parse_bvh(data: bytes, where: object) -> Bvh:
     rate = 1 / seconds
     if abs(rate - round(rate)) < 5e-4 * rate:
         rate = float(round(rate))  # .0083333 is 120, which the file had no room to write
-    return Bvh(hierarchy, rate, text.numbers(begin + timing.end(), frames, width), frames)
+    return Bvh(hierarchy, rate, text.numbers(begin + timing.end(), frames, width))
 
 
 class _Text:

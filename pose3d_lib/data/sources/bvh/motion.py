@@ -20,7 +20,6 @@ JUMP, FURTHEST = 5.0, 0.2
 REST = 0.01  # degrees; a rotation as small is that of the rest pose
 REMARKS = {  # what may be read otherwise than a file says, for a note on how many of all files that is done with
     "rest": "{count} files begin with a frame in rest pose, which is left out.",
-    "more": "{count} of {all} files have more frames than their line `Frames:` says; all of them are read.",
     "zeros": "{count} of {all} files have joints whose positions are 0 in every frame; their OFFSETs are used.",
 }
 
@@ -47,7 +46,7 @@ def read_motion(path: Path, mapping: JointMapping, fps: float | None, recorded_f
     rest = _begins_with_rest(bvh, joints, weights)
     if rest:
         bvh = replace(bvh, motion=bvh.motion[1:])
-    told = {"rest": rest, "more": len(written.motion) > written.promised, "zeros": filled is not written}
+    told = {"rest": rest, "zeros": filled is not written}
     wanted = fps or bvh.fps / math.ceil(bvh.fps / HIGHEST_RATE - SAME_RATE)
     every = round(bvh.fps / wanted)
     if every and abs(bvh.fps / wanted / every - 1) <= SAME_RATE:
