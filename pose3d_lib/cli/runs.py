@@ -91,7 +91,7 @@ def clean(unfinished: bool, other: bool, damaged: bool, yes: bool) -> None:
     Finished runs of this version stay, and so do runs that a process is at work on. Ends with exit code 1 if something could
     not be removed.
     """
-    from pose3d_lib.runs.clean import plan_removals, remove_all
+    from pose3d_lib.runs.clean import plan_removals, remove
     from pose3d_lib.runs.inventory import State
 
     asked = {State.UNFINISHED: unfinished, State.OTHER: other, State.DAMAGED: damaged}
@@ -101,7 +101,8 @@ def clean(unfinished: bool, other: bool, damaged: bool, yes: bool) -> None:
     for name, reason in spared.items():
         click.echo(f"left alone: {printable(name)}: {reason}")
     size = failures = 0
-    for entry, problem in remove_all(removals, click.echo) if yes else [(entry, "") for entry in removals]:
+    for entry in removals:
+        problem = remove(entry) if yes else ""
         size += 0 if problem else entry.size
         failures += bool(problem)
         verb = "not removed" if problem else "removed" if yes else "would be removed"

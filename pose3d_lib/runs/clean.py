@@ -1,15 +1,15 @@
 """Find and delete runs that are unfinished, damaged or of another version, unless a process holds them."""
 
 import shutil
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Collection
 
 from pose3d_lib.common.paths import runs_dir
 from pose3d_lib.runs.inventory import RunEntry, State, look_at, run_names
-from pose3d_lib.runs.layout import FINISHED, LEASE_SECONDS
+from pose3d_lib.runs.layout import FINISHED, LEASE
 from pose3d_lib.runs.lease import claim_run
 
-AT_ONCE = 64  # runs whose leases are watched at the same time
+ABANDONED = 600.0  # seconds without a sign of life after which a lease is removed; clocks of machines differ by less
 
 
 def plan_removals(states: Collection[State]) -> tuple[list[RunEntry], dict[str, str]]:
@@ -33,24 +33,17 @@ def plan_removals(states: Collection[State]) -> tuple[list[RunEntry], dict[str, 
     return removals, spared
 
 
-def remove_all(removals: Sequence[RunEntry], say: Callable[[str], None]) -> Iterator[tuple[RunEntry, str]]:
-    """Removes what was planned; yields each run with what prevented it, "" where nothing did.
-
-    Each is held while it is removed, as by a process that trains it. Runs with leases of processes on other machines are
-    watched together for LEASE_SECONDS; `say` is called with a line of text then.
-    """
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield from zip(removals, pool.map(lambda entry: _remove(entry, say), removals), strict=True)
-
-
-def _remove(planned: RunEntry, say: Callable[[str], None]) -> str:
+def remove(planned: RunEntry) -> str:
+    """Remove a run as planned, and return what prevented it, "" if nothing did; it is held meanwhile, as by its training."""
     folder = runs_dir() / planned.name
     gone = folder.with_name(f".{folder.name}.removed")
-    watching = f"watching for {LEASE_SECONDS:g} s whether the holder of {folder.name} shows a sign of life"
+    lease = folder / LEASE
     try:
-        with claim_run(folder, lambda _: say(watching), give_up=True) as token:
+        if lease.exists() and time.time() - lease.stat().st_mtime > ABANDONED:
+            lease.unlink()
+        with claim_run(folder) as token:
             if token is None:
-                return "a process holds it"
+                return "a process holds it, or did some minutes ago"
             now = look_at(folder, closely=True)
             if now is None or now.state == State.FINISHED or (FINISHED in now.files) != (FINISHED in planned.files):
                 return "changed meanwhile"

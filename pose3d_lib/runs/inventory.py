@@ -23,8 +23,6 @@ from pose3d_lib.runs import layout
 from pose3d_lib.runs.layout import Files, Part, read_json, read_progress, scan_folder
 from pose3d_lib.runs.lease import read_holder
 
-NO_CHECKPOINT = "no checkpoint"  # the note of an unfinished run that would start from its beginning
-
 
 class State(StrEnum):
     """States of a run folder."""
@@ -184,7 +182,7 @@ def _look_at_unfinished(path: str, files: Files) -> dict[str, object]:
     if other:
         return {**found, "state": State.OTHER, "note": f"{other}; unfinished"}
     kept = any(name in files for name in layout.CHECKPOINTS)
-    return {**found, "state": State.UNFINISHED, "note": "" if kept else NO_CHECKPOINT}
+    return {**found, "state": State.UNFINISHED, "note": "" if kept else "no checkpoint"}
 
 
 def other_version(found: int) -> str:

@@ -64,11 +64,10 @@ def is_gone(path: Path) -> bool:
 
 
 @contextmanager
-def claim_run(folder: Path, say: Callable[[str], None] | None = None, *, give_up: bool = False) -> Iterator[str | None]:
+def claim_run(folder: Path, say: Callable[[str], None] | None = None) -> Iterator[str | None]:
     """Hold a run's folder; yields the token of the claim.
 
-    If a live process holds it, waits for that process and says so; without `say`, yields None at once, and with `give_up`
-    once a dead process's lease would have been taken over.
+    If a live process holds it, waits for that process and says so; without `say`, yields None at once.
     """
     lease = _lease(folder)
     try:
@@ -79,11 +78,12 @@ def claim_run(folder: Path, say: Callable[[str], None] | None = None, *, give_up
         ) from error
     except Timeout:
         holder = read_holder(folder)
-        if holder and say:
-            say(f"{holder} is training this run ({folder}); waiting for it")
-        if (holder and not say) or not _wait_for(lease, folder / LEASE, give_up):
+        if holder and not say:
             yield None
             return
+        if holder:
+            say(f"{holder} is training this run ({folder}); waiting for it")
+        _wait_for(lease, folder / LEASE)
     try:
         yield lease.token
     finally:
@@ -126,16 +126,13 @@ def _lease(folder: str | os.PathLike) -> SoftFileLease:
     return SoftFileLease(os.path.join(folder, LEASE), lease_duration=LEASE_SECONDS)
 
 
-def _wait_for(lease: SoftFileLease, path: Path, give_up: bool) -> bool:
-    """Acquires another process's lease once it is released or shows no sign of life; False if it gave up."""
+def _wait_for(lease: SoftFileLease, path: Path) -> None:
+    """Acquires another process's lease once it is released or shows no sign of life."""
     watch = LeaseWatch(path)
-    end = time.monotonic() + LEASE_SECONDS + SECONDS_TO_TAKE_OVER + 3 * SECONDS_BETWEEN_TRIES
-    while not give_up or time.monotonic() < end:
+    while not lease.is_locked:
         with suppress(Timeout):
             lease.acquire(timeout=SECONDS_BETWEEN_TRIES, poll_interval=SECONDS_BETWEEN_TRIES / 2)
-            return True
         watch.look()
-    return False
 
 
 def _identity(path: Path) -> tuple[int, int, int] | None:
