@@ -43,10 +43,10 @@ SKELETONS = {
 MINE = dict.fromkeys(H36M_17.joints, '"only"')
 
 
-def write(folder: Path, table: dict[str, str] | str, header: str = "[mine]") -> Path:
+def write(folder: Path, table: dict[str, str] | str) -> Path:
     path = folder / "mine.toml"
     lines = table if isinstance(table, str) else "\n".join(f"{key} = {value}" for key, value in table.items())
-    path.write_text(f"{header}\n{lines}\n", encoding="utf-8")
+    path.write_text(f"{lines}\n", encoding="utf-8")
     return path
 
 
@@ -112,10 +112,8 @@ def test_a_mapping_s_weights_make_the_joints(tmp_path: Path) -> None:
     np.testing.assert_allclose(made[index("LWrist")], [0, 4, 0])
 
 
-def test_a_mapping_of_ones_own_is_found_by_its_path_with_or_without_a_header(tmp_path: Path) -> None:
-    for header in ("[mine]", ""):
-        path = write(tmp_path, MINE, header)
-        assert find_mapping(str(path), ["only"], "a.bvh").needed == ("only",)
+def test_a_mapping_of_ones_own_is_found_by_its_path(tmp_path: Path) -> None:
+    assert find_mapping(str(write(tmp_path, MINE)), ["only"], "a.bvh").needed == ("only",)
 
 
 @pytest.mark.parametrize(

@@ -228,12 +228,12 @@ def test_what_notebooks_leave_empty_is_left_to_the_description(tmp_path: Path) -
 def test_a_mapping_that_a_description_names_lies_beside_it(tmp_path: Path) -> None:
     parameters = WRITERS["a description"](tmp_path, None)
     shipped = (files("pose3d_lib.data.sources.bvh") / "joints.toml").read_text(encoding="utf-8")
-    own = "[mine]" + shipped.partition("[100style]")[2].partition("\n[")[0]
+    own = shipped.partition("[100style]")[2].partition("\n[")[0]
     (tmp_path / "joints.toml").write_text(own, encoding="utf-8")
     with (tmp_path / "mine.toml").open("a", encoding="utf-8") as file:
         file.write('joints = "joints.toml"\n')
     data = open_dataset(make_config(DataSpec, parameters))
-    assert any("by mapping 'mine'" in note for note in data.notes)
+    assert any("by mapping 'joints'" in note for note in data.notes)
 
 
 @pytest.fixture

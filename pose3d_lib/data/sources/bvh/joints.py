@@ -64,14 +64,9 @@ def find_mapping(joints: str, names: Sequence[str], where: object) -> JointMappi
 
 
 def read_mapping(path: str) -> JointMapping:
-    """The mapping of a `.toml`: its 17 keys, or one table with them."""
+    """The mapping of a `.toml` with the 17 joints, called as the file."""
     file = find_path(path)
-    content = read_toml(file, "a mapping of joints")
-    tables = [(file.stem, content)] if H36M_17.joints[0] in content else list(content.items())
-    if len(tables) != 1 or not isinstance(tables[0][1], dict):
-        keys = some(list(content), 80) or "none"
-        raise InputError(f"{file}: expected one table with the 17 joints, found the keys {keys}")
-    return parse_mapping(*tables[0], file)
+    return parse_mapping(file.stem, read_toml(file, "a mapping of joints"), file)
 
 
 def parse_mapping(name: str, table: Mapping[str, object], where: object) -> JointMapping:
