@@ -76,7 +76,7 @@ def read_custom(path: Path, joints: str) -> list[Video]:
         videos.append(make_video(name, where, people, range(len(people)), joints=layout, size=size))
     if not videos:
         raise InputError(
-            f"{path}, key 'positions_2d': expected a dict video -> 'custom' -> [array], found {_kind(positions)}"
+            f"{path}, key 'positions_2d': expected a dict video -> 'custom' -> [array], found {shown(positions)}"
         )
     return videos
 
@@ -87,7 +87,7 @@ def read_arrays(path: Path, joints: str) -> Video:
     if isinstance(array, np.ndarray) and array.ndim == 3:
         array = array[None]
     if not (isinstance(array, np.ndarray) and array.ndim == 4):
-        raise InputError(f"{where}: {_kind(array)}; expected (people, frames, joints, 2 or 3), pixels")
+        raise InputError(f"{where}: {shown(array)}; expected (people, frames, joints, 2 or 3), pixels")
     people = [
         person for track, motion in enumerate(array, start=1) for person in _dense_people(motion, where, str(track))
     ]
@@ -112,7 +112,7 @@ def _dense_people(array: object, where: str, track: str | None = None) -> list[P
     numbers = isinstance(array, np.ndarray) and array.dtype.kind in "fiu"
     if not (numbers and array.ndim == 3 and array.shape[2] in (2, 3) and array.shape[1] <= MAX_JOINTS):
         raise InputError(
-            f"{where}: {_kind(array)}; expected (frames, joints, 2 or 3): x, y and perhaps a score, in pixels"
+            f"{where}: {shown(array)}; expected (frames, joints, 2 or 3): x, y and perhaps a score, in pixels"
         )
     return [Person(frame, person, track=track) for frame, person in enumerate(to_float32(array))]
 
@@ -125,7 +125,3 @@ def _size(described: object, where: str) -> tuple[int, int] | None:
 
 def _dict(value: object) -> dict:
     return value if isinstance(value, dict) else {}
-
-
-def _kind(value: object) -> str:
-    return f"{value.dtype}{value.shape}" if isinstance(value, np.ndarray) else shown(value)

@@ -186,7 +186,9 @@ def _whole(value: object) -> int | None:
 
 
 def shown(value: object) -> str:
-    """A value, short enough for a message."""
+    """A value, short enough for a message; of an array the type and shape."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{value.shape}"
     if isinstance(value, str):
         return ascii(value[:60])
     if type(value) is int and abs(value) > 10**18:
