@@ -126,8 +126,10 @@ def _train_and_test(
     _write_provenance(folder, describe_provenance(config, data, start), checkpoint)
     if checkpoint:
         tell(f"resumes after {checkpoint.numbers['seen']:,} windows")
-    losses, stops, seen_before = [], [], checkpoint.numbers["seen"] if checkpoint else 0
-    begun, seconds_before = time.perf_counter(), float(checkpoint.numbers["train_seconds"]) if checkpoint else 0.0
+    seen_before = checkpoint.numbers["seen"] if checkpoint else 0
+    seconds_before = float(checkpoint.numbers["train_seconds"]) if checkpoint else 0.0
+    losses, stops = [], []
+    begun = time.perf_counter()
 
     def report(windows: int, total: int) -> None:
         check_held()

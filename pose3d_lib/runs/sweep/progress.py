@@ -52,12 +52,12 @@ class RunStatus:
 
 def first_look(configs: Sequence[RunConfig], datasets: Mapping[DataSpec, PoseDataset]) -> list[RunStatus]:
     """The statuses before a sweep begins: what is finished will be reused, all else waits."""
-    statuses = [
-        RunStatus(config, run_folder(config, data), "waiting", 0.0, plan_run(config, data).budget.total)
-        for config in configs
-        for data in [datasets[config.data]]
-    ]
-    return [_look_at_finished(status, "reused") if is_finished(status.folder) else status for status in statuses]
+    statuses = []
+    for config in configs:
+        data = datasets[config.data]
+        status = RunStatus(config, run_folder(config, data), "waiting", 0.0, plan_run(config, data).budget.total)
+        statuses.append(_look_at_finished(status, "reused") if is_finished(status.folder) else status)
+    return statuses
 
 
 def look_again(statuses: Sequence[RunStatus], begun: float) -> list[RunStatus]:

@@ -85,7 +85,9 @@ def run_on_worker(home: Home, folder: Path, parameters: Mapping[str, object]) ->
         raise InputError(problem)
     _forget_nanny_settings()
     os.environ.update(POSE3D_OUTPUTS=str(home.outputs), POSE3D_DATA=str(home.data))
-    worker, watch, over = get_worker(), LeaseWatch(home.lease), False
+    worker = get_worker()
+    watch = LeaseWatch(home.lease)
+    over = False
 
     def ending() -> bool:
         nonlocal over  # once it is true it stays so, whatever a network's file system says later
