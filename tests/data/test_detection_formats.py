@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.skeleton import COCO_17, H36M_17
-from pose3d_lib.data.sources.detections import list_sources, read_videos, recognise, records
+from pose3d_lib.data.sources.detections import list_sources, read_videos, recognise, records, tables
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS
 from pose3d_lib.data.sources.detections.records import Video
 from tests.helpers import detection_files as files
@@ -518,6 +518,15 @@ def test_a_file_that_would_fill_memory_is_refused(suffix, limit, most, message, 
         path = files.write_wide_csv(tmp_path / "walk.csv", WALK, NAMES)
     monkeypatch.setattr(records, limit, most)
     with pytest.raises(InputError, match=rf"^[^ ]*walk\.{suffix}: {message}"):
+        read_one(path)
+
+
+def test_a_csv_of_people_who_lack_nearly_all_joints_is_refused(tmp_path, monkeypatch) -> None:
+    rows = [[n, joint, f"p{n}", 1, 2] for n, joint in enumerate(NAMES * 3)]
+    path = files.write_csv(tmp_path / "walk.csv", ["frame", "joint", "track", "x", "y"], rows)
+    assert len(read_one(path).frames) == 51
+    monkeypatch.setattr(tables, "MAX_VALUES", 51 * 17 - 1)
+    with pytest.raises(InputError, match=r"walk\.csv: 867 joints in all frames, of which most have no row"):
         read_one(path)
 
 

@@ -12,6 +12,7 @@ from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS, choose_layout, match_names
 from pose3d_lib.data.sources.detections.records import (
     MAX_FRAME,
+    MAX_VALUES,
     Person,
     Video,
     check_extent,
@@ -83,6 +84,11 @@ def _widen(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     rows = table.assign(**{name: _numbers(table, name, path) for name in values}, frame=_frames(table, path))
     for name in {"joint", "person"} & set(rows):
         rows[name] = _texts(rows[name])
+    cells = rows["joint"].nunique() * len(rows.drop_duplicates(keys))
+    if cells > MAX_VALUES:
+        raise InputError(
+            f"{path}: {cells:,} joints in all frames, of which most have no row; cut the video into shorter ones"
+        )
     if rows.duplicated([*keys, "joint"]).any():
         raise InputError(f"{path}: a joint is there twice in one frame; a column `person` tells several people apart")
     wide = rows.pivot(index=keys, columns="joint", values=values)
