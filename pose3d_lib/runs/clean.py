@@ -9,7 +9,7 @@ from pose3d_lib.runs.inventory import RunEntry, State, look_at, run_names
 from pose3d_lib.runs.layout import FINISHED, LEASE
 from pose3d_lib.runs.lease import claim_run
 
-ABANDONED = 600.0  # seconds without a sign of life after which a lease is removed; clocks of machines differ by less
+ABANDONED = 86_400.0  # seconds without a sign of life after which a lease is removed; clocks of machines differ by less
 
 
 def plan_removals(states: Collection[State]) -> tuple[list[RunEntry], dict[str, str]]:
@@ -43,7 +43,7 @@ def remove(planned: RunEntry) -> str:
             lease.unlink()
         with claim_run(folder) as token:
             if token is None:
-                return "a process holds it, or did some minutes ago"
+                return f"a process holds it, or did within the last day; if it has ended, delete {lease}"
             now = look_at(folder, closely=True)
             if now is None or now.state == State.FINISHED or (FINISHED in now.files) != (FINISHED in planned.files):
                 return "changed meanwhile"
