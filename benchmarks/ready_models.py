@@ -11,28 +11,32 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import torch
+from ready_data import Clip, open_data, see
 from reference import put_table
 
 from pose3d_lib import metrics
+from pose3d_lib.common.errors import RunStopped
 from pose3d_lib.common.paths import project_root
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import complete_parameters, open_dataset
-from pose3d_lib.data.sources.ready import Clip, see
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import TrainedModel
 from pose3d_lib.model.predict import end_to_end, predict
 from pose3d_lib.report.export import export_model
+from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.models import READY, open_model
 from pose3d_lib.runs.run import run_folder
 from pose3d_lib.training.config import RunConfig
+from pose3d_lib.training.history import HistoryRow
 from pose3d_lib.training.parameters import make_config
+from pose3d_lib.training.plan import plan_run
 
 TRAINED = {
     "action": "All", "scores": True, "filter_widths": (3, 3, 3), "channels": 512, "batch_size": 256, "threads": 1,
     "lr_decay": 0.7, "evaluate_at": (1, 3, 6), "recompute_at": "end", "precision": "auto",
 }  # fmt: skip
-DATA = {"dataset": "ready", "scale": "full", "unit_epochs": 10}
+DATA = {"dataset": "ready", "keypoints": "simulated", "scale": "full", "unit_epochs": 10}
 ALONE = "synthetic alone"
 MODELS = {
     "ready": DATA,
@@ -52,25 +56,36 @@ SEED = 0
 
 
 def config_of(name: str) -> RunConfig:
-    return make_config(RunConfig, complete_parameters({**TRAINED, **MODELS[name]}))
+    return make_config(RunConfig, {"keypoints": "simulated", **TRAINED, **MODELS[name]})
+
+
+def data_of(config: RunConfig) -> PoseDataset:
+    return open_data(config.scale) if config.dataset == "ready" else open_dataset(config.data, progress=print)
 
 
 def train(names: list[str]) -> None:
-    """Train models side by side, each by `pose3d run`, which resumes a run and reads a finished one."""
-    open_dataset(config_of(names[0]).data, progress=print)  # once, not by each
-    runs = []
-    for name in names:
-        words = []
-        for key, own in {**TRAINED, **MODELS[name]}.items():
-            words += ["-p", key, ",".join(map(str, own)) if isinstance(own, tuple) else str(own)]
-        runs.append(subprocess.Popen([sys.executable, "-m", "pose3d_lib.cli.main", "run", "02_train", *words]))
+    """Train models side by side, each in a process of its own, which resumes a run and reads a finished one."""
+    data_of(config_of(names[0]))  # prepared once, not by each
+    runs = [subprocess.Popen([sys.executable, __file__, "run", name]) for name in names]
     if sum(run.wait() != 0 for run in runs):
         raise SystemExit("a run was stopped or failed; the same command resumes it")
 
 
+def run(name: str) -> None:
+    config = config_of(name)
+
+    def tell(row: HistoryRow) -> None:
+        print(f"{name}: {row.unit_epochs:.2f} unit epochs, {row.train_mpjpe:.1f} mm in training", flush=True)
+
+    try:
+        execute_run(plan_run(config, data_of(config)), say=print, on_row=tell)
+    except RunStopped as stopped:
+        raise SystemExit(f"{name}: {stopped}") from stopped
+
+
 def open_run(name: str) -> TrainedModel:
     config = config_of(name)
-    return open_model(run_folder(config, open_dataset(config.data)))
+    return open_model(run_folder(config, data_of(config)))
 
 
 def export() -> None:
@@ -112,7 +127,7 @@ def clips_of(data: PoseDataset, *, own_camera: bool = False, every: int = 1, lyi
 def measure() -> pd.DataFrame:
     """A row for each model and kind of keypoints: means over all frames of every take, mm."""
     data = open_dataset(DataSpec(**complete_parameters(UNSEEN)), progress=print)
-    trained_on = open_dataset(config_of("ready").data, progress=print)
+    trained_on = data_of(config_of("ready"))
     mean = end_to_end(trained_on.positions, trained_on.train_clips()).double().mean(dim=0)
     models = {name: open_model(name) for name in READY} | {ALONE: open_run(ALONE)}
     table = []
@@ -136,7 +151,10 @@ def _row(kind: str, name: str, windows: str, poses: torch.Tensor, truth: torch.T
 
 
 def main() -> None:
-    if sys.argv[1:] == ["train"]:
+    if sys.argv[1] == "run":
+        run(sys.argv[2])
+        return
+    if sys.argv[1] == "train":
         train([*READY])
         export()
         return

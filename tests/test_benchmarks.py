@@ -13,11 +13,11 @@ import torch
 import write_reference
 from plain import PlainLifter, PlainWindows, plain_evaluate, plain_training
 from random_clips import random_clips
+from ready_data import Clip, see
 from torch.utils.flop_counter import FlopCounterMode
 
 from pose3d_lib.common.tables import to_markdown
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.sources.ready import Clip, see
 from pose3d_lib.data.sources.synthetic.body import make_body
 from pose3d_lib.data.sources.synthetic.motion import make_motion
 from pose3d_lib.metrics import mpjpe

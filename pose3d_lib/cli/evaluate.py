@@ -146,9 +146,9 @@ def data_for(card: "ModelCard", given: Mapping[str, object]) -> "DataSpec":
 
     own: Mapping[str, object] = {}
     if "dataset" not in given:
-        if card.training is None:
+        if card.training is None or card.is_ready:
             raise InputError(
-                f"model {card.name}: its file does not say what it was trained on; give the data to measure it on: -p dataset ..."
+                f"model {card.name}: what it was trained on is not at hand; give the data to measure it on: -p dataset ..."
             )
         own = {name: value for name, value in card.training.config.items() if name in DataSpec.model_fields}
     seen = {"keypoints": card.keypoints, "scores": card.network.in_features == 3}

@@ -35,8 +35,6 @@ GENERATED = {  # name -> what it is: datasets that a program makes, other people
     "synthetic_h36m": "the same, with the subjects, takes and cameras of Human3.6M",
 }
 
-READY = "ready"  # what the models are trained on that come along
-
 # The first that recognises a path reads it.
 BY_CONTENT = ("videopose3d", "human36m", "bvh", "detections", "plain_motion", "video")
 COMMON = ("scores", "downsample", "one_camera")  # parameters that every reader takes
@@ -152,9 +150,6 @@ def list_named() -> pd.DataFrame:
     """Every dataset that has a name, in `LISTED`; "There" is yes or no, "Where" an absolute path."""
     root = source_data_dir()
     rows = [(name, what, True, "", "", "built in") for name, what in GENERATED.items()]
-    ready = root / _reader(READY).FILE
-    what = "made-up and CMU's motion, each clip seen by a camera of its own: what the models that come along are trained on"
-    rows.append((READY, what, ready.is_file(), "free to use, not to resell", ready, "docs/ready.md"))
     for name, (title, how) in catalogue.ON_REQUEST.items():
         place = root / f"data_3d_{name}.npz"
         if name == "h36m" and _h36m_reader(root) == "human36m":
@@ -214,13 +209,11 @@ def _find_origin(dataset: str) -> tuple[ModuleType, Path]:
     folder = source_data_dir()
     if dataset in GENERATED:
         return _reader("synthetic"), Path()
-    if dataset == READY:
-        return _reader(READY), folder / _reader(READY).FILE
     if dataset in catalogue.ON_REQUEST:
         return _reader(_h36m_reader(folder) if dataset == "h36m" else "videopose3d"), folder
     entry = catalogue.find_entry(dataset)
     if entry is None and not any(sign in dataset for sign in "./") and not catalogue.exists(dataset):
-        names = (*GENERATED, READY, *catalogue.ON_REQUEST, *catalogue.collections())
+        names = (*GENERATED, *catalogue.ON_REQUEST, *catalogue.collections())
         check_name(
             dataset, (*names, f"the path of a file or folder, absolute or within POSE3D_DATA, {folder}"), "dataset"
         )

@@ -131,6 +131,11 @@ class ModelCard(CardPart):
         """Whether its predictions are averaged with those of the mirror image; they are by default."""
         return self.errors is None or self.errors.mirrored
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is a model that comes along, trained for keypoints of any detector on data that no reader makes."""
+        return self.training is not None and self.training.config.get("dataset") == "ready"
+
 
 def parse_card(text: str | bytes) -> ModelCard:
     """The card in a text of JSON, or an InputError that says where it is invalid."""
@@ -217,8 +222,7 @@ def check_fit(card: ModelCard, data: PoseDataset, keypoints: str, clips: pd.Data
         )
     warnings = []
     # The keypoints of the ready models' dataset are like those of many detectors.
-    knows_detectors = card.training is not None and card.training.config.get("dataset") == "ready"
-    if keypoints != card.keypoints and not knows_detectors:
+    if keypoints != card.keypoints and not card.is_ready:
         warnings.append(
             f"The keypoints are {keypoints!r}, and the model was trained on {card.keypoints!r}, whose errors it knows."
         )

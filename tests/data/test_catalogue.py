@@ -99,7 +99,7 @@ def test_a_description_that_cannot_be_used_is_refused_by_name(text, message, roo
 
 def test_every_dataset_with_a_name_is_listed_with_how_to_get_it(root: Path) -> None:
     listed = list_named().set_index("Dataset")
-    assert tuple(listed.index) == ("synthetic", "synthetic_h36m", "ready", "h36m", "humaneva15", "humaneva20", *NAMES)
+    assert tuple(listed.index) == ("synthetic", "synthetic_h36m", "h36m", "humaneva15", "humaneva20", *NAMES)
     assert list(listed.index[listed.There == "yes"]) == ["synthetic", "synthetic_h36m"]
     assert (listed["What it is"] != "").all()
     assert (listed["How to get it"] != "").all()

@@ -158,7 +158,7 @@ def test_the_built_in_actions_are_known_before_anything_is_prepared() -> None:
 def test_unknown_names_are_told_what_may_have_been_meant() -> None:
     with pytest.raises(
         InputError,
-        match=r"unknown dataset 'synthetik': did you mean synthetic, .*Valid: synthetic, synthetic_h36m, ready, h36m.*path",
+        match=r"unknown dataset 'synthetik': did you mean synthetic, .*Valid: synthetic, synthetic_h36m, h36m.*path",
     ):
         open_dataset(DataSpec(dataset="synthetik"))
     with pytest.raises(ValidationError, match="unknown scale 'smal': did you mean small"):

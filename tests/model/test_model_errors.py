@@ -111,8 +111,9 @@ def test_a_model_that_sees_scores_is_given_them(model: TrainedModel, tmp_path: P
 
 def test_data_that_nobody_names_or_that_is_not_there_are_refused(model: TrainedModel, tmp_path: Path) -> None:
     foreign = model.card.model_copy(update={"training": None})
-    with pytest.raises(InputError, match="does not say what it was trained on; give the data to measure it on"):
-        data_for(foreign, {})
+    for card in (foreign, open_model("ready").card):
+        with pytest.raises(InputError, match="what it was trained on is not at hand; give the data to measure it on"):
+            data_for(card, {})
     with pytest.raises(InputError, match="there is no such file or folder"):
         data_for(model.card, {"dataset": str(tmp_path / "nowhere.npz")})
     with pytest.raises(InputError, match="unknown parameter 'datset': did you mean dataset"):

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ready_data import RATES, Clip, see
 from safetensors import safe_open
 
 from pose3d_lib.data.dataset import PoseDataset
-from pose3d_lib.data.sources.ready import RATES, Clip, see
 from pose3d_lib.data.sources.synthetic.body import make_body
 from pose3d_lib.data.sources.synthetic.motion import make_motion
 from pose3d_lib.metrics import mpjpe

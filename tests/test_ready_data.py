@@ -4,15 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import ready_data as ready
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.cameras import view
-from pose3d_lib.data.open import open_dataset
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.data.sources import ready
 from pose3d_lib.data.sources.synthetic.body import make_body
 from pose3d_lib.data.sources.synthetic.motion import make_motion
-from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import licence_of
 
 AT = {name: H36M_17.index(name) for name in H36M_17.joints}
@@ -97,19 +95,16 @@ def test_lost_joints_lie_between_what_was_found_and_have_no_score() -> None:
 
 
 def test_a_dataset_follows_from_its_file_and_seed(source: Path) -> None:
-    spec = DataSpec(dataset="ready", scale="tiny", scores=True)
-    data = open_dataset(spec)
+    data = ready.open_data("tiny")
     assert data.train_subjects == ("made-up", "cmu")
     assert set(data.clips.subject) == {"made-up", "cmu", "made-up-test", "cmu-test"}
     assert set(data.clips.fps) <= set(ready.RATES)
     assert "Jumping" not in data.actions, "a joint jumps in its only take"
     assert len(data.cameras) == len(data.clips)
-    assert data.fingerprint == ready.read(spec, source, print).fingerprint
-    assert data.fingerprint != ready.read(spec.model_copy(update={"data_seed": 1}), source, print).fingerprint
+    assert data.fingerprint == ready.make_data(source, "tiny").fingerprint
+    assert data.fingerprint != ready.make_data(source, "tiny", seed=1).fingerprint
     assert "not to resell" in licence_of(data)
-
-
-def test_the_file_that_is_missing_is_named(source: Path) -> None:
     source.unlink()
+    assert ready.open_data("tiny").fingerprint == data.fingerprint, "it was made before"
     with pytest.raises(InputError, match=ready.FILE):
-        open_dataset(DataSpec(dataset="ready"))
+        ready.open_data("small")

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.actions import H36M_ACTIONS, check_name
+from pose3d_lib.common.paths import prepared_dir, source_data_dir
+from pose3d_lib.data.actions import H36M_ACTIONS
 from pose3d_lib.data.cameras import Camera, view
-from pose3d_lib.data.dataset import PoseDataset
+from pose3d_lib.data.dataset import PoseDataset, load_dataset, save_dataset
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.bvh.motion import resample
 from pose3d_lib.data.sources.filming import GT, NEAREST, SIMULATED, Seen, collect, with_scores
@@ -22,11 +23,9 @@ from pose3d_lib.data.sources.plain_motion import list_takes
 from pose3d_lib.data.sources.synthetic.body import make_body
 from pose3d_lib.data.sources.synthetic.motion import make_motion
 from pose3d_lib.data.sources.takes import paced
-from pose3d_lib.data.spec import DataSpec, Found, Progress
+from pose3d_lib.data.spec import Progress
 from pose3d_lib.data.untrusted.client import read_file
 
-PARAMETERS = ("scale", "data_seed")
-KEYPOINTS = SIMULATED
 FILE = "cmu_mocap_17joints.npz"  # in the folder of POSE3D_DATA
 TERMS = (
     "The motion is half a program's and half of the CMU Graphics Lab Motion Capture Database, which is free to use and to "
@@ -62,26 +61,25 @@ AT = {name: joint for joint, name in enumerate(H36M_17.joints)}
 MIDDLES = {"Hip": ("RHip", "LHip"), "Thorax": ("RShoulder", "LShoulder"), "Spine": ("Hip", "Thorax")}
 
 
-def find(spec: DataSpec, path: Path) -> Found:
-    check_name(spec.keypoints, (GT, SIMULATED), "keypoints of the data of the ready models")
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file; docs/data.md (The studies on real motion) says what is in it")
-    return Found(f"ready-{spec.scale}", (path,))
+def open_data(scale: str, progress: Progress = print) -> PoseDataset:
+    """The dataset of a scale, memory-mapped; made of FILE when it is first asked for."""
+    prepared, source = prepared_dir() / f"ready-{scale}.safetensors", source_data_dir() / FILE
+    if not prepared.is_file():
+        if not source.is_file():
+            raise InputError(
+                f"{source}: there is no such file; docs/data.md (The studies on real motion) says what is in it"
+            )
+        save_dataset(make_data(source, scale, progress=progress), prepared)
+    return load_dataset(prepared)
 
 
-def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*H36M_ACTIONS, *(action for _, action, _ in list_takes(path)))))
-
-
-def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
-    """The same file, scale and seed give the same dataset bit for bit."""
-    data = see(_clips(spec, path), name=f"ready-{spec.scale}", progress=progress)
+def make_data(path: Path, scale: str, seed: int = 0, progress: Progress = lambda line: None) -> PoseDataset:
+    """The same file, scale (of TIMES) and seed give the same dataset bit for bit."""
     return replace(
-        data,
+        see(_clips(path, scale, seed), name=f"ready-{scale}", progress=progress),
         train_subjects=("made-up", "cmu"),
         test_subjects=("made-up-test", "cmu-test"),
         notes=("Cameras, body sizes, frame rates, errors and scores of keypoints are drawn at random for each clip.",),
-        scores=data.scores if spec.scores else {},
         terms=TERMS,
     )
 
@@ -106,16 +104,16 @@ def see(
     return collect(seen(), {}, skeleton=H36M_17, **known)
 
 
-def _clips(spec: DataSpec, path: Path) -> Iterator[Clip]:
+def _clips(path: Path, scale: str, seed: int) -> Iterator[Clip]:
     """All clips, in order."""
-    cmu_times, made_up = TIMES[spec.scale]
+    cmu_times, made_up = TIMES[scale]
     keys = ["/".join(key) for key in list_takes(path)]
     found = read_file(path, "npz", keys)
     for split, count in (("", made_up), ("-test", max(1, made_up // 30))):
         for place in range(count * len(H36M_ACTIONS)):
             action = H36M_ACTIONS[place % len(H36M_ACTIONS)]
-            rng = np.random.default_rng([spec.data_seed, 1 + bool(split), place])
-            fps, body = rng.choice(RATES), make_body(f"ready{split} {place}", spec.data_seed)
+            rng = np.random.default_rng([seed, 1 + bool(split), place])
+            fps, body = rng.choice(RATES), make_body(f"ready{split} {place}", seed)
             frames = round(fps * rng.uniform(*SECONDS))
             motion = make_motion(action, body=body, frames=frames, fps=fps, seed=rng)
             yield Clip(f"made-up{split}", action, fps, motion, rng)
@@ -125,7 +123,7 @@ def _clips(spec: DataSpec, path: Path) -> Iterator[Clip]:
         if np.linalg.norm(np.diff(whole, axis=0), axis=-1).max(initial=0) * RECORDED > FASTEST:
             continue
         for time in range(cmu_times if split == "train" else 1):
-            rng, at = np.random.default_rng([spec.data_seed, 3, place, time]), 0
+            rng, at = np.random.default_rng([seed, 3, place, time]), 0
             while at < len(whole) - RECORDED / 2:
                 fps, stop = rng.choice(RATES), at + round(RECORDED * rng.uniform(*SECONDS))
                 motion = resize(resample(whole[at:stop], RECORDED, fps), rng)
