@@ -1,5 +1,6 @@
 """Sweeps on a Dask cluster: what is refused before anything starts, and what becomes of runs when something ends."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.sweep import cluster as clusters
-from pose3d_lib.runs.sweep import jobs, worker
+from pose3d_lib.runs.sweep import jobs
 from pose3d_lib.runs.sweep.kernel import NotebookFailed, SweepFailed
 from pose3d_lib.runs.sweep.progress import RunStatus
 from pose3d_lib.runs.sweep.sweep import run_sweep
@@ -30,7 +31,7 @@ def outputs(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("POSE3D_DATA", str(outputs / "data"))
     monkeypatch.setattr(clusters, "LONGEST_WAIT", 1.0)
     monkeypatch.setattr(clusters, "SECONDS_BETWEEN_LOOKS", 0.1)
-    monkeypatch.setattr(worker, "LONGEST_WAIT_FOR_LEASE", 0.3)
+    monkeypatch.setattr(clusters, "LONGEST_WAIT_FOR_LEASE", 0.3)
     return outputs
 
 
@@ -78,7 +79,7 @@ def test_workers_execute_the_runs_and_one_that_fails_does_not_end_the_others(
         execute_run(plan_run(config, data))
         return True
 
-    monkeypatch.setattr(worker, "execute_training", execute)
+    monkeypatch.setattr(clusters, "execute_training", execute)
     statuses = sweep(data, configs, address)
     assert [status.state for status in statuses] == ["finished", "failed", "finished", "finished"]
     assert statuses[1].error.startswith("FloatingPointError: the loss is nan\nThe executed notebook")
@@ -99,14 +100,14 @@ def test_a_stopped_sweep_interrupts_what_its_workers_execute(address, small_runs
         if begun.acquire(blocking=False):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(worker, "execute_training", execute)
+    monkeypatch.setattr(clusters, "execute_training", execute)
     with pytest.raises(KeyboardInterrupt):
         sweep(*small_runs, address, on_look=on_look)
     assert stopped.acquire(timeout=20)
 
 
 def test_a_lost_scheduler_ends_the_sweep_and_says_what_to_do(small_runs, monkeypatch) -> None:
-    monkeypatch.setattr(worker, "execute_training", lambda folder, parameters, *, stop: wait_until(stop, 20))
+    monkeypatch.setattr(clusters, "execute_training", lambda folder, parameters, *, stop: wait_until(stop, 20))
     looks: list[object] = []
 
     def on_look(statuses: list[RunStatus]) -> None:
@@ -134,7 +135,9 @@ def test_a_cluster_without_a_fit_worker_is_refused_with_the_command_that_starts_
 
 @pytest.mark.parametrize("name", ["torch", "the code"])
 def test_a_worker_with_other_versions_or_other_code_is_refused(name: str, address: str, monkeypatch) -> None:
-    monkeypatch.setattr(clusters, "describe_code", lambda: worker.describe_code() | {name: "1.2"})
+    own = clusters.describe_code()
+    answers = itertools.chain([own | {name: "1.2"}], itertools.repeat(own))  # of the sweep, and of its workers
+    monkeypatch.setattr(clusters, "describe_code", lambda: next(answers))
     check_refused(address, rf"worker tcp://\S+: has {name} \S+, and where the sweep runs it is 1\.2")
 
 
@@ -144,22 +147,22 @@ def test_a_worker_that_does_not_see_the_folder_is_refused_and_executes_nothing(a
             lease.unlink()
         with pytest.raises(InputError, match=f"does not see the folder {outputs}.*POSE3D_OUTPUTS"):
             start(outputs, {}).result(20)
-    elsewhere = worker.Home(outputs, outputs, outputs / "elsewhere")
-    assert "does not see" in worker.check_outputs(elsewhere)
+    elsewhere = clusters.Home(outputs, outputs, outputs / "elsewhere")
+    assert "does not see" in clusters.check_outputs(elsewhere)
 
 
 def test_any_change_of_the_code_shows(tmp_path: Path, monkeypatch) -> None:
     library = tmp_path / "pose3d_lib"
-    for name in ("runs/sweep/worker.py", "../notebooks/02_train.ipynb"):
+    for name in ("runs/sweep/cluster.py", "../notebooks/02_train.ipynb"):
         (library / name).parent.mkdir(parents=True)
         (library / name).write_text("as it was")
-    monkeypatch.setattr(worker, "__file__", str(library / "runs/sweep/worker.py"))
-    monkeypatch.setattr(worker, "notebooks_dir", lambda: tmp_path / "notebooks")
-    seen = [worker.describe_code()["the code"]]
+    monkeypatch.setattr(clusters, "__file__", str(library / "runs/sweep/cluster.py"))
+    monkeypatch.setattr(clusters, "notebooks_dir", lambda: tmp_path / "notebooks")
+    seen = [clusters.describe_code()["the code"]]
     (tmp_path / "notebooks/02_train.ipynb").write_text("edited")
-    seen.append(worker.describe_code()["the code"])
-    (library / "runs/sweep/worker.py").rename(library / "data.py")
-    seen.append(worker.describe_code()["the code"])
+    seen.append(clusters.describe_code()["the code"])
+    (library / "runs/sweep/cluster.py").rename(library / "data.py")
+    seen.append(clusters.describe_code()["the code"])
     assert len(set(seen)) == 3
 
 
@@ -182,7 +185,7 @@ class Stopped(Exception):
 def test_a_run_that_was_interrupted_is_handed_on_and_one_that_failed_is_not(
     ended_by: str, status: str, lease: str, handed_on: bool, tmp_path: Path, monkeypatch
 ) -> None:
-    home = worker.Home(tmp_path, tmp_path, tmp_path / ".lease")
+    home = clusters.Home(tmp_path, tmp_path, tmp_path / ".lease")
     home.lease.touch()
     at_work = SimpleNamespace(status=SimpleNamespace(name="running"))
 
@@ -193,10 +196,10 @@ def test_a_run_that_was_interrupted_is_handed_on_and_one_that_failed_is_not(
         raise NotebookFailed(tmp_path, "", False) from Stopped(ended_by)
 
     monkeypatch.setattr(distributed, "get_worker", lambda: at_work)
-    monkeypatch.setattr(worker, "execute_training", execute)
+    monkeypatch.setattr(clusters, "execute_training", execute)
 
     def call() -> bool:
-        return worker.run_on_worker(home, tmp_path, {})
+        return clusters.run_on_worker(home, tmp_path, {})
 
     if handed_on:
         assert call() is False
@@ -208,8 +211,8 @@ def test_a_run_that_was_interrupted_is_handed_on_and_one_that_failed_is_not(
 def test_a_kernel_does_not_inherit_the_settings_of_a_nanny(address: str, outputs: Path, monkeypatch) -> None:
     seen: list[dict] = []
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as a nanny sets it
-    execute: Callable = lambda folder, parameters, *, stop: seen.append(dict(worker.os.environ)) or True  # noqa: E731
-    monkeypatch.setattr(worker, "execute_training", execute)
+    execute: Callable = lambda folder, parameters, *, stop: seen.append(dict(clusters.os.environ)) or True  # noqa: E731
+    monkeypatch.setattr(clusters, "execute_training", execute)
     with open_at(address) as (start, _):
         assert start(outputs, {}).result(20)
     assert "OMP_NUM_THREADS" not in seen[0]
