@@ -120,9 +120,7 @@ def export(dataset: str, folder: Path, name: str, overwrite: bool, given: Given)
 
 def _open(dataset: str, given: Given) -> "PoseDataset":
     from pose3d_lib.data.open import open_dataset
-    from pose3d_lib.data.spec import DataSpec
-    from pose3d_lib.training.parameters import check_data, make_config
+    from pose3d_lib.report.parameters import check_parameters
 
-    spec = make_config(DataSpec, {**dict(given), "dataset": dataset})
-    check_data(spec)
+    spec = check_parameters("01_data_prep", {**dict(given), "dataset": dataset})
     return open_dataset(spec, progress=click.echo)

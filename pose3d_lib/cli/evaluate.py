@@ -120,14 +120,12 @@ def predict(given: Given, **own: object) -> None:
     the file of a video (extra `video`), or a name or path as for 01_data_prep; -p gives the other parameters of 06_predict.
     Poses, a contact sheet, a player that any browser opens and the keypoints of a video go to one folder.
     """
-    from pose3d_lib.report.parameters import PredictConfig
-    from pose3d_lib.training.parameters import check_data, make_config
+    from pose3d_lib.report.parameters import check_parameters
 
     for name, _ in given:
         if name in own:
             raise InputError(f"parameter {name}: give it as an argument or an option, not with -p; --help lists them")
-    config = make_config(PredictConfig, {**dict(given), **own})
-    check_data(config)
+    config = check_parameters("06_predict", {**dict(given), **own})
     from pose3d_lib.report.predict import plan_task, write_all
 
     task = plan_task(config, say=click.echo)

@@ -104,6 +104,11 @@ class DataSpec(BaseModel):
     downsample: int = Field(1, ge=1, le=10_000)
     one_camera: bool = False
 
+    @property
+    def data(self) -> "DataSpec":
+        """The part that says which data, of a config that says more."""
+        return DataSpec(**{name: getattr(self, name) for name in DataSpec.model_fields})
+
 
 @dataclass(frozen=True)
 class Found:

@@ -41,11 +41,6 @@ class LessonConfig(DataSpec):
             raise ValueError(f"{ALL!r} stands for every action, and the lesson compares one with all; name one")
         return action
 
-    @property
-    def data(self) -> DataSpec:
-        """The part that says which data."""
-        return DataSpec(**self.model_dump(include=set(DataSpec.model_fields)))
-
     def run(self, unit: int, **changes) -> RunConfig:
         """A run of these steps, as published but for `changes`, where a unit epoch has `unit` windows."""
         settings = self.model_dump(exclude={"steps"}) | {"unit_epochs": 64 * self.steps / unit, "evaluate_at": ()}
@@ -83,11 +78,6 @@ class PredictConfig(DataSpec):
     output: str = ""
     overwrite: bool = True
     device: Literal["auto", "cpu", "cuda"] = "auto"
-
-    def data_with(self, keypoints: str, *, scores: bool) -> DataSpec:
-        """The part that says which data, with this 2D source, with or without its scores."""
-        own = self.model_dump(include=set(DataSpec.model_fields))
-        return DataSpec(**own | {"keypoints": keypoints, "scores": scores})
 
     @field_validator("formats")
     @classmethod

@@ -120,9 +120,11 @@ def plan_task(config: PredictConfig, *, say: Say = lambda line: None) -> Task:
 
 def _choose_data(config: PredictConfig, card: ModelCard) -> DataSpec:
     """The data with the keypoints that were asked for, or else with those that the model was trained on."""
-    spec = config.data_with(
-        config.keypoints or own_keypoints(config, card), scores=card.network.in_features == WITH_SCORES
-    )
+    seen = {
+        "keypoints": config.keypoints or own_keypoints(config, card),
+        "scores": card.network.in_features == WITH_SCORES,
+    }
+    spec = config.data.model_copy(update=seen)
     try:
         check_data(spec)
     except InputError as error:
@@ -158,8 +160,8 @@ def newest_run(config: PredictConfig) -> Path:
         if offered:
             fits = read_run_card(run.folder).layout.joints in offered
         else:
-            fits = config.keypoints in ("", own.keypoints)
-            fits = fits and own.data == config.data_with(own.keypoints, scores=own.scores)
+            seen = {"keypoints": own.keypoints, "scores": own.scores}
+            fits = config.keypoints in ("", own.keypoints) and own.data == config.data.model_copy(update=seen)
         if fits:
             return run.folder
     fitting = "with the joints of these detections" if offered else f"on {config.dataset}"

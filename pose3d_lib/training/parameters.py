@@ -67,8 +67,7 @@ def _refusal(problem: dict) -> str:
 
 def check_data(config: DataSpec) -> None:
     """Refuses a dataset that is not there and actions that it does not have, before anything slow is done."""
-    spec = config.data if isinstance(config, Settings) else config
-    actions = list_actions(spec)
+    actions = list_actions(config.data)
     for action in config.named_actions if isinstance(config, Settings) else ():
         check_name(action, (ALL, *actions), "action")
 

@@ -112,11 +112,6 @@ class Settings(DataSpec):
         }
         return tuple(mode for mode, holds in differs.items() if holds)
 
-    @property
-    def data(self) -> DataSpec:
-        """The part that says which data."""
-        return DataSpec(**{name: getattr(self, name) for name in DataSpec.model_fields})
-
     @model_validator(mode="before")
     @classmethod
     def _resolve(cls, given: object) -> object:

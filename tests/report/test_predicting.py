@@ -365,4 +365,4 @@ def test_the_keypoints_of_detections_are_those_with_the_joints_that_the_model_se
     assert own_keypoints(config_of(), made_up_model(keypoints="gt").card) == "gt"
     task = plan_task(config_of(model=model_file(layout=COCO_17), dataset=str(phone), **PHONE))
     assert task.keypoints == "coco"
-    assert task.data.fingerprint == open_dataset(config.data_with("coco", scores=False)).fingerprint
+    assert task.data.fingerprint == open_dataset(config.data.model_copy(update={"keypoints": "coco"})).fingerprint
