@@ -9,9 +9,9 @@ from pose3d_lib.report.readable import fill, show_change, show_p
 from pose3d_lib.report.record import SCHEDULE_WORDS, StudyRecord
 from pose3d_lib.report.results import MAKE_LONG
 from pose3d_lib.report.show import fold, say, show_and_save, show_figure, unit_epochs
-from pose3d_lib.study.attribution import DATA, LEARNING_RATE, NO_PROPERTY, QUANTITIES, STALE, WHOLE, attribution
 from pose3d_lib.study.claims import CLAIMS, QUOTED, reported_changes
 from pose3d_lib.study.evidence import MAIN
+from pose3d_lib.study.tables import DATA, LEARNING_RATE, NO_PROPERTY, QUANTITIES, STALE, WHOLE, attribution
 from pose3d_lib.study.verdicts import NOT_DECIDABLE, NOT_MEASURED
 
 # Claim -> length and metric of the changes that the paper's tables give.

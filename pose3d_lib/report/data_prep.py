@@ -13,7 +13,6 @@ from pose3d_lib.data.open import used_parameters
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.predict import Lifted, LiftedClip
-from pose3d_lib.report.figures import doctor as figures_doctor
 from pose3d_lib.report.figures import run as figures
 from pose3d_lib.report.figures import skeletons as drawings
 from pose3d_lib.report.player import show_player
@@ -81,7 +80,7 @@ def show_keypoint_errors(data: PoseDataset, keypoints: str) -> None:
 def show_checkup(data: PoseDataset, spec: DataSpec) -> None:
     """What the data doctor finds: how far every take is from every limit, the worst findings, and what to do."""
     checkup = check_dataset(data, spec.keypoints, parameters=used_parameters(spec.dataset))
-    show_figure(figures_doctor.draw_checks(checkup))
+    show_figure(figures.draw_checks(checkup))
     table = findings_table(checkup, most=MOST_FINDINGS)
     if not len(table):
         say("Nothing was found that a reader should know of.")

@@ -1,19 +1,32 @@
 """The paper's tables with their uncertainty, from `Observations`; headings and the form of the files are made in `report/`."""
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
 from pose3d_lib.model.evaluate import METRICS
 from pose3d_lib.study.claims import quote
-from pose3d_lib.study.config import Condition
+from pose3d_lib.study.config import EQUALISED, PUBLISHED, Condition, StudyConfig
 from pose3d_lib.study.evidence import why_not_timed
 from pose3d_lib.study.observations import AS_PUBLISHED, RECOMPUTED, Observations, Ratios, choose, is_end
 from pose3d_lib.study.two_way import complete_table, mean_of_set
 from pose3d_lib.study.verdicts import word_change
 
 MEAN, UNSEEN = "Mean of the actions", "A new action"
+
+# Of `attribution`: a published change and its parts.
+WHOLE = "published"
+SUMMANDS = DATA, LEARNING_RATE, STALE = "data", "learning rate", "stale statistics"  # logs add up to that of WHOLE
+NO_PROPERTY = (
+    "Stale statistics are no property of the trained network: they are how far the running statistics of the batch norms, "
+    "which the published test uses, lag behind its weights."
+)
+
+# Claim -> its length and metric.
+NAMES = "C1", "C1 velocity", "C2", "C2 velocity"
+QUANTITIES = dict(zip(NAMES, product(("short", "long"), ("mpjpe", "mpjve")), strict=True))
 
 
 def summarise_arms(table: pd.DataFrame, metric: str = "mpjpe") -> pd.DataFrame:
@@ -133,3 +146,42 @@ def all_metrics(observations: Observations, condition: Condition) -> pd.DataFram
                 row = {"statistics": statistics, "metric": metric, **means, **effect.row()}
                 rows.append({**row, "verdict": word_change(effect, effect.p)})
     return pd.DataFrame(rows)
+
+
+def attribution(observations: Observations, config: StudyConfig) -> pd.DataFrame:
+    """The changes behind C1 and C2 as published, on all actions, split into their parts.
+
+    With y(schedule, statistics) the table of log ratios: y(published, as published) = y(equal, recomputed)
+    + [y(published, recomputed) - y(equal, recomputed)] + [y(published, as published) - y(published, recomputed)].
+
+    Returns:
+        A row per claim and part (WHOLE, the SUMMANDS): claim; part; effect, low, high, per cent, of which 1 + effect / 100 of
+        the parts multiply up to the whole's; log_points, 100 times the logarithm, which add up; p; actions; replicates. Where
+        replicates share their takes, only WHOLE and DATA have the takes' variance. Claims without their runs are left out.
+    """
+    rows = []
+    for claim, (length, metric) in QUANTITIES.items():
+        if not (unit_epochs := getattr(config, length)):
+            continue
+        published, equal = (config.condition(unit_epochs, schedule) for schedule in (PUBLISHED, EQUALISED))
+        actions = observations.ratios(published, metric, actions=observations.ratios(equal, metric).actions).actions
+        whole, both, data = (
+            observations.ratios(condition, metric, statistics, actions)
+            for condition, statistics in ((published, AS_PUBLISHED), (published, RECOMPUTED), (equal, RECOMPUTED))
+        )
+        replicates = both.y.columns.intersection(data.y.columns)
+        if not (actions and len(replicates)):
+            continue
+        of_whole, of_both, of_data = (own.y.loc[actions, replicates].to_numpy() for own in (whole, both, data))
+        parts = {
+            WHOLE: (of_whole, whole.takes),
+            DATA: (of_data, data.takes),
+            LEARNING_RATE: (of_both - of_data, None),
+            STALE: (of_whole - of_both, None),
+        }
+        for part, (y, takes) in parts.items():
+            row = mean_of_set(y, takes=takes).row("effect")
+            row |= {"log_points": 100 * float(y.mean()), "actions": len(actions), "replicates": len(replicates)}
+            rows.append({"claim": claim, "part": part, **row})
+    columns = ["claim", "part", "effect", "low", "high", "log_points", "p", "actions", "replicates"]
+    return pd.DataFrame(rows, columns=columns)

@@ -11,8 +11,8 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.doctor import Checkup, check_dataset
 from pose3d_lib.data.doctor.checks import ERROR
 from pose3d_lib.data.sources.takes import thin
-from pose3d_lib.report.figures import doctor as figures_doctor
-from pose3d_lib.report.figures.doctor import LEVEL_COLOURS, PASSES
+from pose3d_lib.report.figures import run as figures_run
+from pose3d_lib.report.figures.run import LEVEL_COLOURS, PASSES
 from tests.helpers.figure_checks import check_printable
 from tests.helpers.source_files import without_3d
 
@@ -49,7 +49,7 @@ def checkup_of_flawed(flawed) -> Checkup:
 
 def test_every_take_has_a_dot_in_every_check_and_what_does_not_pass_lies_beyond_the_line(checkup_of_flawed) -> None:
     checkup = checkup_of_flawed
-    figure = figures_doctor.draw_checks(checkup)
+    figure = figures_run.draw_checks(checkup)
     axes = figure.axes[0]
     colours, takes = LEVEL_COLOURS, checkup.measures.drop_duplicates(["check", "take"])
     assert sum(dots(axes, colour) for colour in colours.values()) == len(takes) > 3 * 15
@@ -65,14 +65,14 @@ def test_every_take_has_a_dot_in_every_check_and_what_does_not_pass_lies_beyond_
 def test_long_and_strange_names_are_legible(flawed) -> None:
     name = r"Ünïcode $\frac{$ take" + "a" * 120
     checkup = check_dataset(replace(flawed, clips=flawed.clips.assign(subject=name), name=name))
-    check_printable(figures_doctor.draw_checks(checkup))
+    check_printable(figures_run.draw_checks(checkup))
 
 
 def test_a_flaw_in_one_camera_shows(few) -> None:
     keypoints, clip = few.keypoints["simulated"].copy(), few.clips.iloc[9]
     keypoints[clip.start + 4 : clip.stop, 4:] += np.float32(1500)
     checkup = check_dataset(replace(few, keypoints={"simulated": keypoints}))
-    all_takes = figures_doctor.draw_checks(checkup).axes[0]
+    all_takes = figures_run.draw_checks(checkup).axes[0]
     assert dots(all_takes, LEVEL_COLOURS[ERROR]) > 0  # although the take's first camera is clean
 
 
@@ -85,4 +85,4 @@ def broken(data: PoseDataset) -> PoseDataset:
 @pytest.mark.parametrize("change", [without_3d, broken], ids=lambda f: f.__name__)
 def test_any_data_can_be_drawn(few, change: Callable[[PoseDataset], PoseDataset]) -> None:
     checkup = check_dataset(change(few))
-    assert figures_doctor.draw_checks(checkup).axes
+    assert figures_run.draw_checks(checkup).axes

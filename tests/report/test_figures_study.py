@@ -16,9 +16,8 @@ from matplotlib.lines import Line2D
 from pose3d_lib.data.actions import ACTION_BASED, H36M_ACTIONS, ORIGINAL
 from pose3d_lib.report.figures.layout import COLOURS, MARKERS
 from pose3d_lib.report.figures.study import draw_arms, draw_attribution, draw_changes, draw_curves, rate_is_low_from
-from pose3d_lib.study.attribution import DATA, LEARNING_RATE, QUANTITIES, STALE, WHOLE
 from pose3d_lib.study.observations import ARMS
-from pose3d_lib.study.tables import MEAN, UNSEEN
+from pose3d_lib.study.tables import DATA, LEARNING_RATE, MEAN, QUANTITIES, STALE, UNSEEN, WHOLE
 from pose3d_lib.study.tables_beyond import FINE_TUNED, TOLD_ACTION
 from tests.helpers.figure_checks import check_printable
 

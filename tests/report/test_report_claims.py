@@ -17,9 +17,9 @@ from pose3d_lib.report.claims import (
     show_reported,
 )
 from pose3d_lib.report.record import StudyRecord
-from pose3d_lib.study.attribution import NO_PROPERTY
 from pose3d_lib.study.claims import CLAIMS
 from pose3d_lib.study.observations import AS_PUBLISHED, RECOMPUTED
+from pose3d_lib.study.tables import NO_PROPERTY
 from tests.helpers.made_up_observations import everything, make_observations
 from tests.helpers.made_up_records import record_of
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pose3d_lib.data.actions import ACTION_BASED
-from pose3d_lib.study.attribution import DATA, LEARNING_RATE, STALE, SUMMANDS, WHOLE, attribution
 from pose3d_lib.study.observations import AS_PUBLISHED, RECOMPUTED
+from pose3d_lib.study.tables import DATA, LEARNING_RATE, STALE, SUMMANDS, WHOLE, attribution
 from tests.helpers.made_up_observations import everything, make_observations
 from tests.helpers.run_folders import make_study
 

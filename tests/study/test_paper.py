@@ -14,11 +14,11 @@ from pose3d_lib.data.open import Datasets
 from pose3d_lib.report.redraw import redraw_study
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.run import run_folder
-from pose3d_lib.study.attribution import SUMMANDS, WHOLE, attribution
 from pose3d_lib.study.beyond import study_runs
 from pose3d_lib.study.claims import CLAIMS, judge_claims
 from pose3d_lib.study.config import StudyConfig, timed_runs
 from pose3d_lib.study.results import collect_study
+from pose3d_lib.study.tables import SUMMANDS, WHOLE, attribution
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
 

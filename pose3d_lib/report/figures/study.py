@@ -18,9 +18,8 @@ from pose3d_lib.report.figures import layout
 from pose3d_lib.report.figures.layout import COLOURS, MARKERS, ROW
 from pose3d_lib.report.figures.style import GREY, INK, PALE, TEXT, finish_figure, name_panel, start_single
 from pose3d_lib.report.record import SCHEDULE_WORDS
-from pose3d_lib.study.attribution import QUANTITIES, SUMMANDS, WHOLE
 from pose3d_lib.study.observations import ARMS
-from pose3d_lib.study.tables import MEAN, UNSEEN
+from pose3d_lib.study.tables import MEAN, QUANTITIES, SUMMANDS, UNSEEN, WHOLE
 from pose3d_lib.study.two_way import LEVEL
 from pose3d_lib.study.verdicts import NOT_DECIDABLE
 
