@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.sources.bvh.file import parse_bvh, read_bvh, read_hierarchy
+from pose3d_lib.data.sources.bvh.file import parse_bvh, read_bvh, read_joint_names
 from pose3d_lib.data.sources.bvh.motion import fill_zero_positions, joint_positions
 from tests.helpers.bvh_texts import PERSON, Joint, bvh_text, in_file_order, walk
 from tests.helpers.fuzzing import fuzzed
@@ -46,7 +46,7 @@ def parse(text: str | bytes):
 
 def positions(text: str) -> np.ndarray:
     bvh = parse(text)
-    return joint_positions(bvh, range(len(bvh.hierarchy.names)))
+    return joint_positions(bvh, range(len(bvh.names)))
 
 
 def by_hand(joints: list[Joint], motion: np.ndarray) -> np.ndarray:
@@ -85,9 +85,9 @@ def test_every_order_of_rotations_is_that_of_scipy_and_positions_take_the_place_
 def test_a_person_is_where_frame_by_frame_reckoning_says() -> None:
     joints, motion = in_file_order(PERSON), walk(200, speed=0.1).round(3)
     bvh = parse(bvh_text(PERSON, motion))
-    assert bvh.hierarchy.names == tuple(joint[0] for joint in joints)
+    assert bvh.names == tuple(joint[0] for joint in joints)
     some = [3, 120, 199]
-    wanted = [bvh.hierarchy.names.index(name) for name in ("LeftWrist", "Head.end", "Hips")]
+    wanted = [bvh.names.index(name) for name in ("LeftWrist", "Head.end", "Hips")]
     expected = by_hand(joints, motion[some])[:, wanted]
     np.testing.assert_allclose(joint_positions(bvh, wanted)[some], expected, atol=1e-9)
 
@@ -108,7 +108,7 @@ def test_blanks_letter_case_and_ways_to_write_numbers_make_no_difference(change)
     text = change(ARM)
     assert text != ARM
     bvh = parse(text)
-    assert bvh.hierarchy.names == ("Shoulder", "Elbow", "Elbow.end")
+    assert bvh.names == ("Shoulder", "Elbow", "Elbow.end")
     assert bvh.fps == 50
     np.testing.assert_array_equal(bvh.motion, [[0, 0, 0, 0, 10, 0, 0], [90, 0, 0, 90, 12, 0, 0]])
 
@@ -121,10 +121,10 @@ def test_a_frame_time_cut_off_by_its_writer_is_a_whole_number_of_frames_per_seco
 def test_names_may_hold_blanks_and_any_letters_and_a_joint_may_have_several_end_sites() -> None:
     end = "End Site\n{\nOFFSET 0 5 0\n}\n"
     text = ARM.replace("Elbow", "linker Ellbogen é").replace("    End Site", f"{end}End Site")
-    assert parse(text).hierarchy.names == (
+    assert parse(text).names == (
         "Shoulder", "linker Ellbogen é", "linker Ellbogen é.end", "linker Ellbogen é.end2"
     )  # fmt: skip
-    assert parse(ARM.encode().replace(b"Elbow", b"Ellb\xf6gen")).hierarchy.names[1] == r"Ellb\xf6gen"
+    assert parse(ARM.encode().replace(b"Elbow", b"Ellb\xf6gen")).names[1] == r"Ellb\xf6gen"
 
 
 @pytest.mark.parametrize("channels", ["", "CHANNELS 0\n"])
@@ -206,7 +206,7 @@ def test_a_file_cut_off_anywhere_is_refused_and_never_read_short() -> None:
 def test_the_hierarchy_alone_is_read_whatever_the_motion_is(tmp_path: Path) -> None:
     path = tmp_path / "arm.bvh"
     path.write_text(ARM.replace("90 0 0 90", "broken"))
-    assert read_hierarchy(path).names == ("Shoulder", "Elbow", "Elbow.end")
+    assert read_joint_names(path) == ("Shoulder", "Elbow", "Elbow.end")
 
 
 ROOT = b"HIERARCHY\nROOT r\n{\nOFFSET 0 0 0\nCHANNELS 1 Xrotation\n"
@@ -239,7 +239,7 @@ def test_a_file_that_is_too_large_or_not_there_is_refused_by_its_path(tmp_path: 
     with path.open("wb") as file:
         file.truncate(2**40)  # sparse
     with pytest.raises(InputError, match=r"large\.bvh"):
-        read_hierarchy(path)
+        read_joint_names(path)
     for other in (tmp_path / "none.bvh", tmp_path):
         with pytest.raises(InputError, match="cannot be read"):
             read_bvh(other)
@@ -267,10 +267,10 @@ def files(draw) -> tuple[list[Joint], np.ndarray]:
 def test_whatever_is_written_is_read_back(file) -> None:
     joints, motion = file
     bvh = parse(bvh_text(joints, motion))
-    assert bvh.hierarchy.names == tuple(joint[0] for joint in joints)
-    assert [bvh.hierarchy.names[p] if p >= 0 else "" for p in bvh.hierarchy.parents] == [joint[1] for joint in joints]
-    assert bvh.hierarchy.channels == tuple(tuple(name.lower() for name in joint[3]) for joint in joints)
-    np.testing.assert_array_equal(bvh.hierarchy.offsets, [joint[2] for joint in joints])
+    assert bvh.names == tuple(joint[0] for joint in joints)
+    assert [bvh.names[p] if p >= 0 else "" for p in bvh.parents] == [joint[1] for joint in joints]
+    assert bvh.channels == tuple(tuple(name.lower() for name in joint[3]) for joint in joints)
+    np.testing.assert_array_equal(bvh.offsets, [joint[2] for joint in joints])
     np.testing.assert_allclose(bvh.motion, motion, rtol=1e-14)
     found = joint_positions(bvh, range(len(joints)))
     np.testing.assert_allclose(found, by_hand(joints, motion), rtol=1e-9, atol=1e-2)
@@ -290,4 +290,4 @@ def test_a_file_changed_anywhere_is_read_or_refused_and_nothing_else(data) -> No
     except InputError:
         return
     assert np.isfinite(bvh.motion).all()
-    assert np.isfinite(joint_positions(bvh, range(len(bvh.hierarchy.names)))).all()
+    assert np.isfinite(joint_positions(bvh, range(len(bvh.names)))).all()

@@ -16,7 +16,7 @@ from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.catalogue import find_path
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
-from pose3d_lib.data.sources.bvh.file import RATE_LIMIT, read_hierarchy
+from pose3d_lib.data.sources.bvh.file import RATE_LIMIT, read_joint_names
 from pose3d_lib.data.sources.bvh.joints import JointMapping, find_mapping
 from pose3d_lib.data.sources.bvh.motion import REMARKS, Recording, read_motion, resample
 from pose3d_lib.data.sources.bvh.names import TAKES, File, holds_bvh, is_zip, name_files
@@ -139,7 +139,7 @@ def _plan(spec: DataSpec, path: Path) -> _Plan:
     if not files:
         raise InputError(f"{path}: every take is left out")
     first = next(iter(files.values()))
-    mapping = find_mapping(spec.joints, read_hierarchy(first).names, first)
+    mapping = find_mapping(spec.joints, read_joint_names(first), first)
     made_of = f"The 17 joints are made of the BVH joints by mapping {mapping.name!r}."
     return _Plan(every, kept, files, mapping, train, test, [*named, *left, *split, made_of])
 

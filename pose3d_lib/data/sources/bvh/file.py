@@ -43,20 +43,13 @@ BLANKS = bytes.maketrans(b" \t\r\v\f", b"\n" * 5)
 
 
 @dataclass(frozen=True)
-class Hierarchy:
-    """The joints of a BVH file, parents before children, end sites among them."""
+class Bvh:
+    """A BVH file: its joints, parents before children, end sites among them, and their motion."""
 
     names: tuple[str, ...]
     parents: tuple[int, ...]  # index of each joint's parent, -1 for the root
     offsets: np.ndarray  # (joints, 3), the file's units: where a joint is in its parent's axes, unless channels say so
     channels: tuple[tuple[str, ...], ...]  # of each joint, in the file's order, out of CHANNELS
-
-
-@dataclass(frozen=True)
-class Bvh:
-    """A BVH file."""
-
-    hierarchy: Hierarchy
     fps: float
     motion: np.ndarray  # (frames, channels of all joints in turn) float64, the file's units and degrees
 
@@ -66,9 +59,9 @@ def read_bvh(path: Path) -> Bvh:
     return parse_bvh(_read_bytes(path, FILE_LIMIT + 1), path)
 
 
-def read_hierarchy(path: Path) -> Hierarchy:
-    """The joints of a file, whose motion is not looked at."""
-    return _Text(_read_bytes(path, HEADER_LIMIT), path).hierarchy()[0]
+def read_joint_names(path: Path) -> tuple[str, ...]:
+    """The names of a file's joints; its motion is not looked at."""
+    return _Text(_read_bytes(path, HEADER_LIMIT), path).joints()[0]
 
 
 def parse_bvh(data: bytes, where: object) -> Bvh:
@@ -76,20 +69,21 @@ def parse_bvh(data: bytes, where: object) -> Bvh:
     if len(data) > FILE_LIMIT:
         raise InputError(f"{where}: more than {FILE_LIMIT >> 20} MB; no BVH file of a single take is as large")
     text = _Text(data, where)
-    hierarchy, begin = text.hierarchy()
+    names, parents, offsets, channels, begin = text.joints()
     timing = TIMING.match(text.data[begin : begin + 400])
     if timing is None:
         text.fail(begin, "expected 'Frames: <number>' and 'Frame Time: <seconds>' behind MOTION")
     frames, seconds = int(timing[1]), _number(timing[2])
     if not 1 / RATE_LIMIT <= seconds <= 60:
         text.fail(begin, f"expected a Frame Time between {1 / RATE_LIMIT:g} and 60 s, found {_show(timing[2])}")
-    width = sum(map(len, hierarchy.channels))
+    width = sum(map(len, channels))
     if not frames or not width:
         text.fail(begin, f"{frames} frames of {width} channels: there is no motion in it")
     rate = 1 / seconds
     if abs(rate - round(rate)) < 5e-4 * rate:
         rate = float(round(rate))  # .0083333 is 120, which the file had no room to write
-    return Bvh(hierarchy, rate, text.numbers(begin + timing.end(), frames, width))
+    motion = text.numbers(begin + timing.end(), frames, width)
+    return Bvh(names, parents, offsets, channels, rate, motion)
 
 
 class _Text:
@@ -98,8 +92,8 @@ class _Text:
     def __init__(self, data: bytes, where: object):
         self.data, self.where = data.removeprefix(BOM_UTF8), where
 
-    def hierarchy(self) -> tuple[Hierarchy, int]:
-        """The joints, and the place behind MOTION."""
+    def joints(self) -> tuple[tuple[str, ...], tuple[int, ...], np.ndarray, tuple[tuple[str, ...], ...], int]:
+        """Names, parents, offsets and channels of the joints, as in `Bvh`, and the place behind MOTION."""
         begin = re.match(rb"\s*HIERARCHY\s", self.data, re.IGNORECASE)
         if begin is None:
             raise InputError(f"{self.where}: not a BVH file: it begins with {_show(self.data)}, expected HIERARCHY")
@@ -118,7 +112,7 @@ class _Text:
             if bool(open_joints) == (kind == b"ROOT" or step["motion"] is not None):
                 self.fail(at, f"{_show(step['step'])} does not belong there")
             if step["motion"]:
-                return Hierarchy(tuple(names), tuple(parents), np.array(offsets, float), tuple(channels)), place
+                return tuple(names), tuple(parents), np.array(offsets, float), tuple(channels), place
             if kind:
                 name = b" ".join(step["name"].split()).decode(errors="backslashreplace")
                 if kind == b"END":

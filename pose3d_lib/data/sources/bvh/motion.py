@@ -42,7 +42,7 @@ def read_motion(path: Path, mapping: JointMapping, fps: float | None, recorded_f
     written = read_bvh(path)
     filled = fill_zero_positions(written)
     bvh = replace(filled, fps=recorded_fps or written.fps)
-    joints, weights = weight_matrix(mapping, bvh.hierarchy.names, path)
+    joints, weights = weight_matrix(mapping, bvh.names, path)
     rest = _begins_with_rest(bvh, joints, weights)
     if rest:
         bvh = replace(bvh, motion=bvh.motion[1:])
@@ -77,7 +77,7 @@ def _begins_with_rest(bvh: Bvh, joints: Sequence[int], weights: np.ndarray) -> b
     """Whether the first frame is no motion but the rest pose, which conversions put before it (CMU's does)."""
     if len(bvh.motion) < 3:
         return False
-    turning = ["rotation" in name for names in bvh.hierarchy.channels for name in names]
+    turning = ["rotation" in name for names in bvh.channels for name in names]
     still = np.abs(bvh.motion[:2, turning]) < REST
     if still[0].mean() > 0.9 and still[1].mean() < 0.5:
         return True
@@ -93,18 +93,18 @@ def joint_positions(bvh: Bvh, joints: Sequence[int]) -> np.ndarray:
     follow each other in the file's order, each about the axes that those before it have turned. Ten times as fast as
     scipy's rotations joint by joint.
     """
-    parents, frames, wanted = bvh.hierarchy.parents, len(bvh.motion), set(joints)
+    parents, frames, wanted = bvh.parents, len(bvh.motion), set(joints)
     for joint in reversed(range(len(parents))):  # children come behind their parents
         if joint in wanted:
             wanted.add(parents[joint])
     columns = iter(np.ascontiguousarray(bvh.motion.T))
     places = {-1: np.zeros((3, frames))}  # joint -> (3, frames)
     axes = {-1: np.repeat(np.eye(3)[..., None], frames, axis=2)}  # joint -> (3, 3, frames): its x, y and z, as columns
-    for joint, (parent, channels) in enumerate(zip(parents, bvh.hierarchy.channels, strict=True)):
+    for joint, (parent, channels) in enumerate(zip(parents, bvh.channels, strict=True)):
         values = [(name.endswith("rotation"), AXES.index(name[0]), next(columns)) for name in channels]
         if joint not in wanted:
             continue
-        x, y, z = place = np.repeat(bvh.hierarchy.offsets[joint][:, None], frames, axis=1)
+        x, y, z = place = np.repeat(bvh.offsets[joint][:, None], frames, axis=1)
         axes[joint] = axes[parent].copy()
         for turns, axis, value in values:
             if turns:
@@ -121,13 +121,12 @@ def fill_zero_positions(bvh: Bvh) -> Bvh:
 
     Some programs write six channels for every joint and fill in the rotations only: the body would be a single point.
     """
-    hierarchy = bvh.hierarchy
-    names = list(itertools.chain(*hierarchy.channels))
-    joints = np.repeat(np.arange(len(hierarchy.names)), list(map(len, hierarchy.channels)))
+    names = list(itertools.chain(*bvh.channels))
+    joints = np.repeat(np.arange(len(bvh.names)), list(map(len, bvh.channels)))
     positions = (joints > 0) & [name.endswith("position") for name in names]
     moved = joints[positions & bvh.motion.any(axis=0)]
-    empty = positions & ~np.isin(joints, moved) & hierarchy.offsets.any(axis=1)[joints]
-    offsets = hierarchy.offsets[joints, [AXES.index(name[0]) for name in names]]
+    empty = positions & ~np.isin(joints, moved) & bvh.offsets.any(axis=1)[joints]
+    offsets = bvh.offsets[joints, [AXES.index(name[0]) for name in names]]
     return replace(bvh, motion=np.where(empty, offsets, bvh.motion)) if empty.any() else bvh
 
 
