@@ -57,7 +57,7 @@ def fetch(name: str, console: Console, *, again: bool = False) -> Path:
         InputError: no network, an archive that cannot be trusted or has other files than the first time, no room.
     """
     known = catalogue.collections()[check_name(name, catalogue.collections(), "collection")]
-    home, archive, say = known.home, known.archive_path, partial(_say, console)
+    home, archive, say = known.home, known.archive_path, partial(console.out, highlight=False)
     make_folder(archive.parent)
     with FileLock(archive.parent / ".lock"):  # one fetch at a time: two collections may come in the same archive
         record = _read_record(home)
@@ -83,10 +83,6 @@ def fetch(name: str, console: Console, *, again: bool = False) -> Path:
     say(f"{name}: {made.files:,} files, {made.bytes / 1e6:,.0f} MB, in {home}. sha256 {made.sha256}")
     say(f"The archive stays at {archive} and may be removed")
     return home
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _download(url: str, target: Path, bars: Progress) -> None:
@@ -125,7 +121,7 @@ def _replace(known: Collection, before: Record | None, bars: Progress) -> Record
                 f"{known.home} was left as it is; to take the new files, remove it and fetch them again"
             )
         if known.index:
-            _say(bars.console, write_takes(staging, staging / known.index))
+            bars.console.out(write_takes(staging, staging / known.index), highlight=False)
         write_json(staging / RECORD, record.model_dump(mode="json"))
         shutil.rmtree(known.home, ignore_errors=True)
         staging.rename(known.home)
