@@ -6,14 +6,7 @@ import numpy as np
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.sources.detections.layouts import choose_layout
-from pose3d_lib.data.sources.detections.records import (
-    Person,
-    Video,
-    make_video,
-    read_size,
-    shown,
-    to_float32,
-)
+from pose3d_lib.data.sources.detections.records import Person, Video, make_video, read_size, shown, to_float32
 from pose3d_lib.data.untrusted.client import list_npz_keys, read_npz_key
 
 PERSONS = 1  # of Detectron's classes
@@ -54,7 +47,8 @@ def read_detectron(path: Path, joints: str) -> Video:
             f"{path}, keys 'boxes' and 'keypoints', frame {frame}: expected for each class, persons being the second, as many "
             f"boxes (x1, y1, x2, y2, score) as people, (4, joints) of x, y, logit, probability; {str(error)[:200]}"
         ) from error
-    size = _size(read_npz_key(path, "metadata") if "metadata" in keys else None, f"{path}, key 'metadata'")
+    described = _dict(read_npz_key(path, "metadata")) if "metadata" in keys else {}
+    size = read_size(described.get("w"), described.get("h"), f"{path}, key 'metadata'")
     return make_video(path.stem, str(path), people, range(len(keypoints)), joints=joints, size=size)
 
 
@@ -72,7 +66,8 @@ def read_custom(path: Path, joints: str) -> list[Video]:
                 f"{where}: expected a name, and a dict with the key 'custom' and one array, of the one camera"
             )
         people = _dense_people(views[0], where)
-        size = _size(sizes.get(name), f"{path}, key 'metadata', video {shown(name)}")
+        own = _dict(sizes.get(name))
+        size = read_size(own.get("w"), own.get("h"), f"{path}, key 'metadata', video {shown(name)}")
         videos.append(make_video(name, where, people, range(len(people)), joints=layout, size=size))
     if not videos:
         raise InputError(
@@ -115,12 +110,6 @@ def _dense_people(array: object, where: str, track: str | None = None) -> list[P
             f"{where}: {shown(array)}; expected (frames, joints, 2 or 3): x, y and perhaps a score, in pixels"
         )
     return [Person(frame, person, track=track) for frame, person in enumerate(to_float32(array))]
-
-
-def _size(described: object, where: str) -> tuple[int, int] | None:
-    """The size of the images in metadata, if it is there."""
-    described = _dict(described)
-    return read_size(described["w"], described["h"], where) if {"w", "h"} <= described.keys() else None
 
 
 def _dict(value: object) -> dict:

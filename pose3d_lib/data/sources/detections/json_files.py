@@ -68,7 +68,9 @@ def read_json(path: Path, joints: str) -> Video:
     elif key := next((key for key in ("instance_info", "frames") if key in content), ""):
         images, known = _list_images(content[key], f"{where}: {key}"), _told(content, where)
     elif all(isinstance(image, dict) and _first(image, _PEOPLE) in image for image in content.values()):
-        images = _name_images(content, where)
+        # AlphaPose's `open` and `cmu`: images by their names
+        places = {name: f"{where}: [{shown(name)}]" for name in content}
+        images = [(read_frame(name, places[name]), name, places[name], item) for name, item in content.items()]
     else:
         raise InputError(f"{where}: {_keys(content)}: {UNKNOWN}")
     people, frames = _read_images(images)
@@ -114,13 +116,6 @@ def _list_images(content: object, where: str) -> Iterator[_Image]:
             yield number, number, at, item
 
 
-def _name_images(content: dict, where: str) -> Iterator[_Image]:
-    """AlphaPose's `open` and `cmu`: images by their names."""
-    for name, item in content.items():
-        at = f"{where}: [{shown(name)}]"
-        yield read_frame(name, at), name, at, item
-
-
 def _open_coco(content: dict, where: str) -> tuple[list[_Image], dict[str, object]]:
     """COCO's annotations: the images, and the people in them. A joint with v 0 is not labelled; v is no score."""
     images, named, sizes = [], {}, set()
@@ -131,7 +126,7 @@ def _open_coco(content: dict, where: str) -> tuple[list[_Image], dict[str, objec
         by = "file_name" if isinstance(name, str) and re.search(r"[0-9]", name) else "id"
         named[key] = read_frame(image.get(by), f"{at}.{by}"), image.get(by)
         images.append((*named[key], at, None))
-        sizes.add(_size(image, at))
+        sizes.add(read_size(image.get("width"), image.get("height"), at))
     sizes = sorted(sizes - {None})
     if len(sizes) > 1:
         found = some([f"{width}x{height}" for width, height in sizes], 4)
@@ -155,7 +150,7 @@ def _told(content: dict, where: str) -> dict[str, object]:
     notes = [note for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
     return {
         "joints": "h36m" if meta.get("dataset_name") == "h36m" else "",
-        "size": _size(meta, f"{where}: meta_info"),
+        "size": read_size(meta.get("width"), meta.get("height"), f"{where}: meta_info"),
         "fps": fps if 0 < fps <= MAX_FPS else None,
         "notes": tuple(printable(note[:500]) for note in notes[:20]),
     }
@@ -212,12 +207,6 @@ def _load(path: Path) -> object:
         raise InputError(f"{path}: JSON nested too deep for detections; refused") from error
     except ValueError as error:  # bad JSON, bad UTF-8, or an integer of thousands of digits
         raise InputError(f"{path}: not whole JSON ({str(error)[:200]}); get or write the file again") from error
-
-
-def _size(item: dict, where: str) -> tuple[int, int] | None:
-    """The size that an object tells."""
-    width, height = item.get("width"), item.get("height")
-    return None if width is None and height is None else read_size(width, height, where)
 
 
 def _first(item: dict, keys: Sequence[str]) -> str:

@@ -95,9 +95,8 @@ def make_video(
     seen = ~missing.all(axis=1)
     tracks = tuple(person.track for person, there in zip(people, seen, strict=True) if there)
     alone = len(set(frames.tolist())) == len(people)
-    told = None not in tracks and (
-        alone or len(set(tracks)) > 1
-    )  # AlphaPose gives everybody one if it did not follow them
+    # AlphaPose gives everybody the same track if it did not follow them.
+    told = None not in tracks and (alone or len(set(tracks)) > 1)
     return Video(
         name=name,
         where=where,
@@ -167,8 +166,10 @@ def read_track(value: object, where: str) -> str | None:
     return str(name)[:100]
 
 
-def read_size(width: object, height: object, where: str) -> tuple[int, int]:
-    """Width and height of an image, pixels."""
+def read_size(width: object, height: object, where: str) -> tuple[int, int] | None:
+    """Width and height of an image, pixels; None if neither is told."""
+    if width is None and height is None:
+        return None
     sides = _whole(width), _whole(height)
     if not all(side is not None and 1 <= side <= MAX_SIDE for side in sides):
         raise InputError(
