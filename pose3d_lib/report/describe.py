@@ -188,13 +188,7 @@ def _command(folder: Path, entry: RunEntry) -> str:
 
 def start_command(config: RunConfig) -> str:
     """The command that makes a run of this config."""
-    words = [word for name, value in start_parameters(config).items() for word in ("-p", name, value)]
-    return shlex.join(["pose3d", "run", "02_train", *words])
-
-
-def start_parameters(config: RunConfig) -> dict[str, str]:
-    """The parameters of 02_train that make this config, as a command line gives them."""
-    return {
-        name: ",".join(map(str, value)) if isinstance(value, list) else str(value)
-        for name, value in parameters_of(config).items()
-    }
+    words = ["pose3d", "run", "02_train"]
+    for name, value in parameters_of(config).items():
+        words += ["-p", name, ",".join(map(str, value)) if isinstance(value, list) else str(value)]
+    return shlex.join(words)

@@ -20,9 +20,13 @@ def say(text: str) -> None:
     display(Markdown(text))
 
 
-def show_table(table: pd.DataFrame, caption: str = "") -> None:
-    """Show a table as it is saved, with a caption, plain text."""
-    say(to_markdown(table) + (f"\n\n*{escape_markdown(caption)}*" if caption else ""))
+def show_table(table: pd.DataFrame, caption: str = "", *, folded: str = "") -> None:
+    """Show a table as it is saved, with a caption, plain text; behind a summary if `folded` is one."""
+    text = to_markdown(table) + (f"\n\n*{escape_markdown(caption)}*" if caption else "")
+    if folded:
+        fold(folded, text)
+    else:
+        say(text)
 
 
 def fold(summary: str, text: str) -> None:
@@ -44,11 +48,7 @@ def show_and_save(
     `about` says of which data; it stands under the file, and in the notebook once for all tables and figures of a section.
     """
     save_table(table, path, f"{caption} {about}".strip(), shown)
-    table = table if shown is None else shown
-    if folded:
-        fold(folded, f"{to_markdown(table)}\n\n*{escape_markdown(caption)}*")
-    else:
-        show_table(table, caption)
+    show_table(table if shown is None else shown, caption, folded=folded)
 
 
 class Picture:

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from pose3d_lib.cli.runs import runs as group
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.report.describe import start_parameters
+from pose3d_lib.report.describe import start_command
 from pose3d_lib.runs.layout import RESULT_FORMAT
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
@@ -103,10 +103,12 @@ def test_show_tells_everything_about_a_finished_run(sound: list[Path], call: Cal
     ],
     ids=str,
 )
-def test_start_parameters_make_the_same_config_again(changes: dict) -> None:
+def test_the_command_makes_the_same_config_again(changes: dict) -> None:
     config = RunConfig(action="Eating", **changes)
-    given = start_parameters(config)
-    assert all(isinstance(value, str) and "[" not in value for value in given.values())
+    words = shlex.split(start_command(config))[3:]
+    given = dict(zip(words[1::3], words[2::3], strict=True))
+    assert set(words[::3]) == {"-p"}
+    assert not any("[" in value for value in given.values())
     assert make_config(RunConfig, given) == config
 
 

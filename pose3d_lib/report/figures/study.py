@@ -87,17 +87,13 @@ def draw_changes(table: pd.DataFrame, title: str, error: str = "MPJPE") -> Figur
     if unseen.low.notna().any():
         handles.append(Line2D([], [], color=INK, lw=1.1, ls=(0, (3, 2)), label="prediction interval"))
         note = f"{note} Filled: p after Holm's correction is at most {LEVEL:g}."
-        left, right = _around(table[table.action != UNSEEN])
+        others = table[table.action != UNSEEN]
+        low, high = min(others.low.min(), 0.0), max(others.high.max(), 0.0)
+        left, right = low - (high - low) / 2, high + (high - low) / 2  # twice the range of all others and zero
         if unseen.low.min() < left or unseen.high.max() > right:  # it would squeeze all others
             panels[0].set_xlim(left, right)
             note += " A prediction interval that reaches the edge extends beyond it."
     return finish_figure(figure, title, note, handles)
-
-
-def _around(rows: pd.DataFrame) -> tuple[float, float]:
-    """Twice the range that the intervals and zero take."""
-    low, high = min(rows.low.min(), 0.0), max(rows.high.max(), 0.0)
-    return low - (high - low) / 2, high + (high - low) / 2
 
 
 def draw_attribution(table: pd.DataFrame, title: str) -> Figure:
