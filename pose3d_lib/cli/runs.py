@@ -91,8 +91,7 @@ def clean(unfinished: bool, other: bool, damaged: bool, yes: bool) -> None:
     Finished runs of this version stay, and so do runs that a process is at work on. Ends with exit code 1 if something could
     not be removed.
     """
-    from pose3d_lib.runs.clean import plan_removals, remove
-    from pose3d_lib.runs.inventory import State
+    from pose3d_lib.runs.inventory import State, plan_removals, remove
 
     asked = {State.UNFINISHED: unfinished, State.OTHER: other, State.DAMAGED: damaged}
     if not any(asked.values()):

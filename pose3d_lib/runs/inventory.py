@@ -1,11 +1,12 @@
 """The state of every run folder: one vocabulary for listing, showing, cleaning, verifying, sweeps and tables.
 
-Nothing is written. Folders may change, vanish or be damaged meanwhile; a problem with one is reported for that one.
+Only `remove` changes anything. Folders may change, vanish or be damaged meanwhile; a problem with one is reported for that one.
 """
 
 import os
+import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -21,7 +22,9 @@ from pose3d_lib.common.paths import RUN_NAME, runs_dir
 from pose3d_lib.data.actions import ALL, nearest
 from pose3d_lib.runs import layout
 from pose3d_lib.runs.layout import Files, Part, read_json, read_progress, scan_folder
-from pose3d_lib.runs.lease import read_holder
+from pose3d_lib.runs.lease import claim_run, read_holder
+
+ABANDONED = 86_400.0  # seconds without a sign of life after which a lease is removed; clocks of machines differ by less
 
 
 class State(StrEnum):
@@ -206,3 +209,47 @@ def compare_sum(folder: str | os.PathLike, name: str, finished: Finished, *, who
         return f"{name}: cannot be read ({error.strerror})"
     expected = finished.sha256.get(name, "none")
     return "" if found == expected else f"{name}: changed: its sha256 is {found[:10]}…, expected {expected[:10]}…"
+
+
+def plan_removals(states: Collection[State]) -> tuple[list[RunEntry], dict[str, str]]:
+    """The runs in these states, and run -> why it is left alone nevertheless. Nothing is changed."""
+    removals: list[RunEntry] = []
+    spared: dict[str, str] = {}
+    for name in run_names():
+        entry = look_at(runs_dir() / name, closely=True)
+        if entry is None:
+            continue
+        if entry.state == State.RUNNING and State.UNFINISHED in states:
+            spared[name] = f"held by {entry.note}"
+        elif entry.state not in states:
+            continue
+        elif (runs_dir() / name).is_symlink():
+            spared[name] = "a link to another folder, which may be used elsewhere"
+        elif entry.state == State.DAMAGED and not entry.files:  # it may be sound as soon as it can be opened
+            spared[name] = entry.note
+        else:
+            removals.append(entry)
+    return removals, spared
+
+
+def remove(planned: RunEntry) -> str:
+    """Remove a run as planned, and return what prevented it, "" if nothing did; it is held meanwhile, as by its training."""
+    folder = runs_dir() / planned.name
+    gone = folder.with_name(f".{folder.name}.removed")
+    lease = folder / layout.LEASE
+    try:
+        if lease.exists() and time.time() - lease.stat().st_mtime > ABANDONED:
+            lease.unlink()
+        with claim_run(folder) as token:
+            if token is None:
+                return f"a process holds it, or did within the last day; if it has ended, delete {lease}"
+            now = look_at(folder, closely=True)
+            same = now is not None and (layout.FINISHED in now.files) == (layout.FINISHED in planned.files)
+            if not same or now.state == State.FINISHED:
+                return "changed meanwhile"
+            shutil.rmtree(gone, ignore_errors=True)  # of a removal that was killed
+            folder.rename(gone)  # at once, so that a kill leaves no half of a run
+        shutil.rmtree(gone)
+    except OSError as error:
+        return f"cannot be removed ({error.strerror})"
+    return ""

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from filelock import SoftFileLease
 
-from pose3d_lib.runs.clean import plan_removals, remove
-from pose3d_lib.runs.inventory import State, list_runs
+from pose3d_lib.runs.inventory import State, list_runs, plan_removals, remove
 from pose3d_lib.runs.layout import RESULT_FORMAT
 from tests.helpers.listed_runs import name_of, write_folder, write_lease
 
