@@ -144,11 +144,6 @@ def read_card(path: Path) -> ModelCard:
         raise InputError(f"{path}, key 'card': {error}; {ANOTHER}") from error
 
 
-def load_model(path: Path) -> TrainedModel:
-    """The model in a file; an InputError where it is missing, no model's, damaged, or has other weights than its card says."""
-    return _load_weights(path, read_card(path))
-
-
 def open_model(
     what: str | Path, *, statistics: str = RECOMPUTED, say: Callable[[str], None] = lambda line: None
 ) -> TrainedModel:
@@ -174,7 +169,7 @@ def open_model(
         return model
     if place.suffix != SUFFIX:
         return _open_run(place, statistics)
-    model = load_model(place)
+    model = _load_weights(place, read_card(place))
     found = model.card.statistics
     if (found, statistics) == (RECOMPUTED, PUBLISHED):
         raise InputError(

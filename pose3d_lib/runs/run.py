@@ -15,7 +15,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.model.card import PUBLISHED, RECOMPUTED, read_tensors
 from pose3d_lib.model.evaluate import METRICS, ROOT_ERROR, SCALE, named
-from pose3d_lib.model.lifter import Lifters, TemporalLifter
+from pose3d_lib.model.lifter import Lifters
 from pose3d_lib.runs import layout
 from pose3d_lib.runs.inventory import Finished, State, compare_sum, look_at
 from pose3d_lib.runs.layout import (
@@ -134,10 +134,6 @@ class Run:
             statistics = read_tensors(self.folder / layout.STATISTICS_PUBLISHED, remedy=DAMAGED_REMEDY)
             lifters.load_statistics(statistics)
         return lifters.eval()
-
-    def load_model(self, data: PoseDataset) -> TemporalLifter:
-        """The network of the pose, on the CPU, in evaluation mode."""
-        return self.load_lifters(data).pose
 
     def _read(self, name: str) -> dict:
         return json.loads((self.folder / name).read_text(encoding="utf-8"))

@@ -99,7 +99,7 @@ def evaluate_saved(run: Run, data: PoseDataset, actions: Sequence[str], told: st
     config, clips = run.config, data.select(data.test_subjects, list(actions))
     clips = clips.assign(told=told) if told else clips
     how = {"mirror": config.mirror_testing, "only_mpjpe": True}
-    return per_action(evaluate(run.load_model(data), data, clips, config.keypoints, **how)).mpjpe[list(actions)]
+    return per_action(evaluate(run.load_lifters(data).pose, data, clips, config.keypoints, **how)).mpjpe[list(actions)]
 
 
 def labels(table: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pose3d_lib.data.skeleton import COCO_17
-from pose3d_lib.runs.models import load_model, open_model, read_card
+from pose3d_lib.runs.models import open_model, read_card
 from tests.helpers.console import Called
 from tests.helpers.published_network import published_network, state_of, write_checkpoint
 
@@ -54,7 +54,7 @@ def test_a_checkpoint_is_imported_and_found_by_its_name(call: Called, theirs: Pa
         assert said in out
     for name in ("theirs.safetensors", "theirs", str(file)):
         assert open_model(name).card == read_card(file)
-    assert load_model(file).lifters.trajectory is not None
+    assert open_model(file).lifters.trajectory is not None
 
 
 def test_an_imported_model_is_not_replaced_and_what_the_file_does_not_say_is_given(call, theirs, outputs) -> None:

@@ -34,7 +34,7 @@ def outputs(tmp_path, monkeypatch) -> None:
 
 def test_a_run_with_scores_is_trained_and_tested_on_three_numbers_of_each_joint(data) -> None:
     run = execute_run(plan_run(make_config(RunConfig, {**TINY, "scores": "true"}), data))
-    model = run.load_model(data)
+    model = run.load_lifters(data).pose
     assert model.in_features == 3
     assert model.state_dict()["expand.product.weight"].shape == (16, 3 * 3 * 17)
     assert np.isfinite(run.action_wise["mpjpe"])

@@ -15,7 +15,7 @@ from pose3d_lib.report.export import export_model
 from pose3d_lib.report.parameters import PredictConfig
 from pose3d_lib.report.predict import plan_task
 from pose3d_lib.runs.execute import execute_run
-from pose3d_lib.runs.models import load_model, open_model, save_model
+from pose3d_lib.runs.models import open_model, save_model
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import build_lifters, plan_run
@@ -95,7 +95,7 @@ def test_a_window_has_the_label_of_its_clip(tiny_data: PoseDataset, settings) ->
 
 
 def test_the_label_is_learnt_and_every_clip_is_tested_with_its_own(run, tiny_data: PoseDataset) -> None:
-    model = run.load_model(tiny_data)
+    model = run.load_lifters(tiny_data).pose
     assert model.labels == tiny_data.train_actions
     assert (model.shifts.abs().amax(1) > 0).all()
     clips = tiny_data.test_clips().sort_values("take")  # actions in turn
@@ -114,7 +114,7 @@ def test_the_label_is_learnt_and_every_clip_is_tested_with_its_own(run, tiny_dat
 
 
 def test_an_action_that_it_does_not_know_has_to_be_told(run, tiny_data: PoseDataset) -> None:
-    model = run.load_model(tiny_data)
+    model = run.load_lifters(tiny_data).pose
     clips = tiny_data.clips.iloc[:2].assign(action="custom")
     with pytest.raises(InputError, match=r"'custom'.*Walking"):
         next(predict(model, tiny_data, clips, "gt"))
@@ -125,7 +125,7 @@ def test_the_file_of_a_model_keeps_its_labels(run, tiny_data: PoseDataset, tmp_p
     model = open_model(run.folder)
     assert model.card.network.labels == tiny_data.train_actions
     save_model(model, tmp_path / "told.safetensors")
-    again = load_model(tmp_path / "told.safetensors")
+    again = open_model(tmp_path / "told.safetensors")
     assert again.card == model.card
     torch.testing.assert_close(again.lifters.pose.shifts, model.lifters.pose.shifts, rtol=0, atol=0)
     for name in ("told.bin", "told.onnx"):

@@ -14,7 +14,7 @@ from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.runs.execute import execute_run
 from pose3d_lib.runs.layout import RESULT_FORMAT
-from pose3d_lib.runs.models import FORMAT, TrainedModel, load_model, open_model, read_card, save_model
+from pose3d_lib.runs.models import FORMAT, TrainedModel, open_model, read_card, save_model
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import make_config
 from pose3d_lib.training.plan import plan_run
@@ -65,7 +65,6 @@ def assert_same(found: TrainedModel, expected: TrainedModel) -> None:
 
 
 def test_what_is_saved_is_loaded(model: TrainedModel, file: Path) -> None:
-    assert_same(load_model(file), model)
     assert_same(open_model(str(file)), model)
     assert read_card(file) == model.card
     with safe_open(file, framework="pt") as opened:
@@ -159,7 +158,7 @@ def rewrite(file: Path, change: Callable[[dict], object] = lambda card: None, **
 def test_a_card_that_is_not_of_the_weights_is_refused(change: Callable, said: str, file: Path) -> None:
     rewrite(file, change)
     with pytest.raises(InputError) as caught:
-        load_model(file)
+        open_model(file)
     assert str(caught.value).startswith(str(file))
     assert said in str(caught.value)
 
@@ -167,12 +166,12 @@ def test_a_card_that_is_not_of_the_weights_is_refused(change: Callable, said: st
 def test_a_file_of_another_format_and_a_cut_one_are_refused(file: Path) -> None:
     rewrite(file, format="pose3d-model-99")
     with pytest.raises(InputError, match=r"mine\.safetensors, key 'format': found 'pose3d-model-99'"):
-        load_model(file)
+        open_model(file)
     content = file.read_bytes()
     for kept in (0, 100, len(content) - 1):
         file.write_bytes(content[:kept])
         with pytest.raises(InputError, match=r"mine\.safetensors: cannot be read"):
-            load_model(file)
+            open_model(file)
 
 
 def test_weights_that_are_not_finite_are_refused(file: Path) -> None:
@@ -180,4 +179,4 @@ def test_weights_that_are_not_finite_are_refused(file: Path) -> None:
     weights["expand.norm.running_var"][2] = float("inf")
     save_file(weights, file, metadata={"format": FORMAT, "card": read_card(file).model_dump_json()})
     with pytest.raises(InputError, match=r"expand\.norm\.running_var has numbers that are not finite"):
-        load_model(file)
+        open_model(file)

@@ -138,7 +138,7 @@ def test_clips_are_those_of_the_run_s_action_in_their_order(run: Run, data: Pose
 
 def test_the_weights_give_the_same_errors_again(run: Run, data: PoseDataset) -> None:
     torch.set_num_threads(1)
-    model = run.load_model(data)
+    model = run.load_lifters(data).pose
     assert not model.training
     assert model.num_parameters == run.timing["parameters"]
     again = evaluate(model, data, choose_test(run.config, data), run.config.keypoints)
