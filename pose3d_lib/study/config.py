@@ -13,7 +13,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.open import GENERATED
 from pose3d_lib.data.spec import AsList, DataSpec, Names, split_list
 from pose3d_lib.model.lifter import check_widths
-from pose3d_lib.runs.sweep.settings import SweepSettings
+from pose3d_lib.runs.sweep.jobs import SweepSettings
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.settings import PRESETS, OneOrMore, Seed, Settings, UnitEpochs
 

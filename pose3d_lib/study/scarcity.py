@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import Name
-from pose3d_lib.runs.sweep.settings import SweepSettings
+from pose3d_lib.runs.sweep.jobs import SweepSettings
 from pose3d_lib.study.config import Actions, compared_actions, paper_actions
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.losses import BONES, PROJECTION

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.report.parameters import LessonConfig, PredictConfig
-from pose3d_lib.runs.sweep.settings import SweepSettings
+from pose3d_lib.runs.sweep.jobs import SweepSettings
 from pose3d_lib.study.config import StudyConfig
 from pose3d_lib.study.scarcity import ScarcityConfig
 from pose3d_lib.training.config import RunConfig

@@ -1,4 +1,4 @@
-"""Dask workers as jobs of a batch system, SLURM or LSF: what a job asks for, its script, and submitting it."""
+"""Where runs are executed, as settings say it; and Dask workers as jobs of a batch system, SLURM or LSF."""
 
 import asyncio
 import re
@@ -13,8 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import Field, field_validator
+
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.common.paths import make_folder, outputs_dir, project_root
+from pose3d_lib.training.settings import Settings
 
 SECONDS_TO_SAVE = 120  # before its time limit a worker interrupts its run, waits for the checkpoint, and leaves
 MOST_DEATHS = 10  # of workers that execute the same run, before it counts as failed
@@ -39,6 +42,28 @@ BATCH_SYSTEMS = {
     ),
     "lsf": BatchSystem("bsub", "ncpus", '-gpu "num=1"', r"(?P<hours>\d+):(?P<minutes>\d+)(/.*)?"),
 }
+SCHEDULERS = ("local", *BATCH_SYSTEMS)  # where runs are executed, besides a Dask cluster by its address
+
+
+class SweepSettings(Settings):
+    """Settings of runs that are executed together, and how they are.
+
+    Attributes:
+        jobs: runs at a time; 0 stands for as many as the cores allow with `threads` each, or one on a GPU.
+        scheduler: where runs are executed: "local", "slurm", "lsf", or the address of a Dask scheduler, tcp://host:8786.
+    """
+
+    jobs: int = Field(0, ge=0, le=1024)
+    scheduler: str = "local"
+
+    @field_validator("scheduler")
+    @classmethod
+    def _known_scheduler(cls, scheduler: str) -> str:
+        if scheduler not in SCHEDULERS and not re.fullmatch(r"(tcp|tls)://.+:\d+", scheduler):
+            raise ValueError(
+                f"expected {', '.join(SCHEDULERS)}, or the address of a Dask scheduler, such as tcp://host:8786"
+            )
+        return scheduler
 
 
 def check_installed(scheduler: str) -> None:

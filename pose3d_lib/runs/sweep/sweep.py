@@ -11,9 +11,9 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.runs.layout import LOG
 from pose3d_lib.runs.lease import LEASE, LeaseWatch, read_holder
+from pose3d_lib.runs.sweep.jobs import SweepSettings
 from pose3d_lib.runs.sweep.kernel import SweepFailed, execute_training, open_kernels
 from pose3d_lib.runs.sweep.progress import RunStatus, can_start, first_look, look_again
-from pose3d_lib.runs.sweep.settings import SweepSettings
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.parameters import parameters_of
 from pose3d_lib.training.settings import available_cores
