@@ -19,7 +19,7 @@ from pose3d_lib.data.sources.detections.layouts import LAYOUTS
 from pose3d_lib.data.sources.detections.records import MAX_VALUES
 from pose3d_lib.data.sources.takes import paced
 from pose3d_lib.data.sources.unrecognised import VIDEO, describe
-from pose3d_lib.data.sources.video.detectors import MEDIAPIPE, open_detector
+from pose3d_lib.data.sources.video.detectors import open_detector
 from pose3d_lib.data.sources.video.frames import VideoFile
 from pose3d_lib.data.spec import DataSpec, Found, Progress
 
@@ -57,14 +57,7 @@ def keypoints_file(spec: DataSpec, path: Path) -> Path:
     return outputs_dir() / "detections" / f"{name}-{digest}" / f"{name}.json"
 
 
-def detect(
-    path: Path,
-    output: Path,
-    *,
-    detector: str = MEDIAPIPE,
-    fps: float | None = None,
-    progress: Progress = lambda line: None,
-) -> None:
+def detect(path: Path, output: Path, *, detector: str, fps: float | None = None, progress: Progress = print) -> None:
     """Write everybody that a detector finds in a video to a JSON file of MMPose's format.
 
     Besides what MMPose writes, `meta_info` has the images' width and height and the frame rate, and `notes` says what became
