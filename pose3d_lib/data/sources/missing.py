@@ -5,9 +5,8 @@ import numpy as np
 from pose3d_lib.common.errors import InputError
 
 NEVER_CONFIDENCE = -1.0  # below it, scores are logits, of which 0 is nothing special; -1 itself is often "none"
-MOST_BEYOND = (
-    0.05  # share of scores beyond 0 to 1, as peaks of heat maps are; more of them are on another scale. A judgement
-)
+# Share of scores beyond 0 to 1, as peaks of heat maps are; more of them are on another scale. A judgement.
+MOST_BEYOND = 0.05
 WITHOUT = "leave the parameter scores out to use the keypoints alone"
 
 

@@ -38,7 +38,7 @@ class Run:
 
     start: int  # number of the first frame
     points: np.ndarray  # (frames, joints, 2 or 3), all finite where not `open`
-    filled: np.ndarray  # (frames, joints) bool: was missing
+    filled: np.ndarray  # (frames, needed joints) bool: was missing
     open: np.ndarray  # (joints,) bool: missing for too long somewhere, which only joints that are not needed can be
 
 
@@ -130,7 +130,7 @@ def fill_gaps(
         lost += too_long.sum(axis=0)
         interpolate(dense, missing)
         for a, b in true_runs(~too_long[:, needed].any(axis=1)):
-            runs.append(Run(start + a, dense[a:b], missing[a:b], too_long[a:b].any(axis=0)))
+            runs.append(Run(start + a, dense[a:b], missing[a:b, needed], too_long[a:b].any(axis=0)))
     return runs, lost
 
 
@@ -212,7 +212,7 @@ def _follow(video: Video, size: tuple[int, int], spec: DataSpec, notes: list[str
             f"max_gap of more than {max_gap} frames, may do"
         )
     unfilled = {name for run in runs for name in columns[run.open]}
-    notes += _describe(video, chosen, spec, runs, [run.filled[:, needed] for run in runs], worst[keypoints])
+    notes += _describe(video, chosen, spec, runs, worst[keypoints])
     notes += on_scores
     notes += [
         f"{video.name} has no keypoints {name!r}: {worst[name]}, which `max_gap` {max_gap} leaves open."
@@ -238,9 +238,7 @@ def _check_inside(points: np.ndarray, size: tuple[int, int], video: Video) -> No
         )
 
 
-def _describe(
-    video: Video, chosen: Chosen, spec: DataSpec, runs: list[Run], filled: list[np.ndarray], worst: str
-) -> list[str]:
+def _describe(video: Video, chosen: Chosen, spec: DataSpec, runs: list[Run], worst: str) -> list[str]:
     """Sentences on the person who was chosen, on what was filled in, and on where the video was cut."""
     listed = int(video.listed[-1] - video.listed[0]) + 1
     who = "one person"
@@ -254,6 +252,7 @@ def _describe(
     if lost.any():
         counted = count_missing(lost.sum(), lost.size * len(chosen.rows))
         notes.append(f"{counted}: {_worst(lost, video.layout)}.")
+    filled = [run.filled for run in runs]
     together = np.concatenate(filled)
     if together.any():
         notes.append(
