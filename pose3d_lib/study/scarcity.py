@@ -133,8 +133,7 @@ def _make_run(config: ScarcityConfig, data: PoseDataset, settings: dict[str, obj
     common = {name: getattr(config, name) for name in Settings.model_fields}
     chosen = RunConfig(**{**common, "unit_epochs": config.unit_epochs, **settings})
     epochs = plan_run(chosen.model_copy(update={"warmup_epochs": 0.0}), data).budget.epochs
-    decay = max(
-        round(config.lr_decay ** (PUBLISHED_EPOCHS / epochs), 6), 1e-6
-    )  # which a run of less than an epoch does not reach
+    # A run of less than an epoch does not reach the least decay.
+    decay = max(round(config.lr_decay ** (PUBLISHED_EPOCHS / epochs), 6), 1e-6)
     warmup = round(epochs * PUBLISHED_WARMUP / PUBLISHED_EPOCHS, 3) if chosen.semi_supervised else chosen.warmup_epochs
     return RunConfig(**{**chosen.model_dump(), "lr_decay": decay, "warmup_epochs": warmup})

@@ -18,10 +18,8 @@ from pose3d_lib.study.tables_beyond import training_frames
 from pose3d_lib.study.two_way import mean_of_set
 from pose3d_lib.study.verdicts import word_change
 
-ARMS = SUPERVISED, SEMI_SUPERVISED = (
-    "Supervised",
-    "Semi-supervised",
-)  # the labelled part alone, and with unlabelled video
+# The labelled part alone, and with unlabelled video.
+ARMS = SUPERVISED, SEMI_SUPERVISED = ("Supervised", "Semi-supervised")
 WHOLE, ALONE = "all terms", "supervised alone"  # losses of which nothing, and everything unlabelled, is left out
 SCARCITY, RUNS = "scarcity.json", "runs.csv.gz"  # all of a study that is no table, and a row per run
 
