@@ -21,7 +21,7 @@ from pose3d_lib.data.sources.detections.layouts import LAYOUTS, convert
 from pose3d_lib.data.sources.detections.people import distances
 from pose3d_lib.data.sources.missing import find_missing
 from pose3d_lib.data.sources.video.detectors import Detector, open_detector
-from pose3d_lib.data.sources.video.frames import Frame, VideoFile, Webcam
+from pose3d_lib.data.sources.video.frames import Frame, VideoFile, webcam
 from pose3d_lib.model.card import NEAR, TrainedModel
 from pose3d_lib.model.poses import DIGITS, SPACE
 from pose3d_lib.model.stream import StreamingLifter
@@ -223,7 +223,7 @@ def open_live(
     lift, find = LiveLifter(open_model(model, say=say)), open_detector(detector)
     card = lift.card
     if path is None:
-        name, frames = f"camera {camera}", newest(Webcam(camera), lift.counts)
+        name, frames = f"camera {camera}", newest(webcam(camera), lift.counts)
     else:
         name, frames = printable(path.name), VideoFile(path, fps)
         for note in frames.notes:

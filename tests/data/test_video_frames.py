@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pose3d_lib.common.errors import InputError
-from pose3d_lib.data.sources.video.frames import VideoFile, Webcam
+from pose3d_lib.data.sources.video.frames import VideoFile, webcam
 from tests.helpers.videos import SIZE, grey, write_video
 
 
@@ -143,4 +143,4 @@ def test_what_is_no_video_is_refused_with_what_to_do(tmp_path, name, make, said)
 
 def test_a_camera_that_is_not_there_is_said():
     with pytest.raises(InputError, match="camera 97: gives no image"):
-        next(iter(Webcam(97)))
+        next(webcam(97))

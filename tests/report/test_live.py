@@ -176,7 +176,7 @@ def call(console: Called, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
 
     people = list(scored(detection_files.walk(3).astype(np.float32))[:, None])
     monkeypatch.setattr(live, "VideoFile", Film)
-    monkeypatch.setattr(live, "Webcam", lambda index: images(*range(index)))
+    monkeypatch.setattr(live, "webcam", lambda index: images(*range(index)))
     monkeypatch.setattr(live, "open_detector", lambda name: MadeUpDetector(people))
     save_model(causal(), tmp_path / "model.safetensors")
     return partial(console, "live", "--model", str(tmp_path / "model.safetensors"))

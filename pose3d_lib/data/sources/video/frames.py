@@ -146,35 +146,28 @@ class VideoFile:
         return [f"{self._path.name}: {note}" for note in notes]
 
 
-class Webcam:
-    """The frames of a camera, as they come, without end; `number` counts them. Iterating opens the camera.
+def webcam(index: int) -> Iterator[Frame]:
+    """The frames of a camera, as they come, until it gives none; `number` counts them.
 
     Args:
         index: which camera of the machine, from 0.
+
+    Raises:
+        InputError: there is no such camera, or another program has it.
     """
-
-    def __init__(self, index: int = 0):
-        self._index, self._cv2 = index, import_extra("cv2")
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Yield frames until the camera gives none.
-
-        Raises:
-            InputError: there is no such camera, or another program has it.
-        """
-        logging = self._cv2.utils.logging
-        logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # of each way to open a camera that fails
-        camera, number, begin = self._cv2.VideoCapture(self._index), 0, time.monotonic()
-        try:
-            while (read := camera.read())[0]:
-                yield Frame(number, time.monotonic() - begin, np.ascontiguousarray(read[1][..., ::-1]))
-                number += 1
-        finally:
-            camera.release()
-        if not number:
-            raise InputError(
-                f"camera {self._index}: gives no image; give the number of another, from 0, or end what else uses it"
-            )
+    cv2 = import_extra("cv2")
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # of each way to open a camera that fails
+    camera, number, begin = cv2.VideoCapture(index), 0, time.monotonic()
+    try:
+        while (read := camera.read())[0]:
+            yield Frame(number, time.monotonic() - begin, np.ascontiguousarray(read[1][..., ::-1]))
+            number += 1
+    finally:
+        camera.release()
+    if not number:
+        raise InputError(
+            f"camera {index}: gives no image; give the number of another, from 0, or end what else uses it"
+        )
 
 
 def _measure_rate(times: np.ndarray) -> tuple[float, bool]:
