@@ -21,7 +21,7 @@ from pose3d_lib.data.sources import human36m_facts
 from pose3d_lib.data.sources.detections.layouts import LAYOUTS as DETECTED
 from pose3d_lib.data.sources.videopose3d.sets import HUMANEVA_FPS, HUMANEVA_TERMS
 from pose3d_lib.data.sources.videopose3d.sets import LAYOUTS as NAMED
-from pose3d_lib.data.untrusted.client import read_torch_file
+from pose3d_lib.data.untrusted.client import read_key
 from pose3d_lib.model.card import ModelCard, Network, TrainedModel, build_networks, check_shapes
 from pose3d_lib.model.lifter import TemporalLifter
 
@@ -86,7 +86,7 @@ def import_checkpoint(path: Path, given: Unsaid = Unsaid()) -> TrainedModel:
     Raises:
         InputError: the file is damaged, would run code, or is no checkpoint of VideoPose3D; or `given` does not suit it.
     """
-    content = read_torch_file(path)
+    content = read_key(path, "torch", "")
     key = _find_pose(path, content)
     found = {f"{path}, key {key!r}" if key else str(path): content[key] if key else content}
     if content.get(TRAJECTORY) is not None:
@@ -217,7 +217,7 @@ def _listed(numbers: tuple[int, ...]) -> str:
 def read_state(tensors: object, where: str) -> dict[str, Tensor]:
     """A state dict in float32, without counters and without a prefix, such as "module." of DataParallel; `where` it is.
 
-    It is made of arrays, as `read_torch_file` returns them. An InputError names what is no array of finite numbers.
+    It is made of arrays, as `read_key` returns them. An InputError names what is no array of finite numbers.
     """
     if not isinstance(tensors, Mapping) or not all(isinstance(name, str) for name in tensors):
         raise InputError(f"{where}: expected tensors by name, found {type(tensors).__name__}; name another file")

@@ -10,7 +10,7 @@ import pytest
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.untrusted import client
-from pose3d_lib.data.untrusted.client import list_members, read_member
+from pose3d_lib.data.untrusted.client import list_members, read_key
 
 CONTENT = {"a/one.txt": b"first", "a/two.txt": b"", "b/three.bin": bytes(range(256)) * 300, "b/grün 1.txt": b"x"}
 EVERY_WAY = pytest.mark.parametrize("way", ["zip", "stored.zip", "tgz", "tar"])
@@ -44,7 +44,7 @@ def add(archive: tarfile.TarFile, name: str, data: bytes = b"", **changes: objec
 
 def contents(path: Path) -> dict[str, bytes]:
     sizes = list_members(path)
-    found = {name: read_member(path, name).tobytes() for name in sizes}
+    found = {name: read_key(path, "archive", name).tobytes() for name in sizes}
     assert {name: len(data) for name, data in found.items()} == sizes
     return found
 
@@ -101,10 +101,10 @@ def test_links_and_devices_in_a_tar_are_not_read(tmp_path: Path) -> None:
         add(archive, "good", b"good")
     for name in list_members(tmp_path / "x.tgz"):
         if name == "good":
-            assert read_member(tmp_path / "x.tgz", name).tobytes() == b"good"
+            assert read_key(tmp_path / "x.tgz", "archive", name).tobytes() == b"good"
             continue
         with pytest.raises(InputError, match=f"'{name}': is a link or a device"):
-            read_member(tmp_path / "x.tgz", name)
+            read_key(tmp_path / "x.tgz", "archive", name)
 
 
 @BOTH

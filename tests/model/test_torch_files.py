@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.untrusted import client
-from pose3d_lib.data.untrusted.client import read_torch_file
+from pose3d_lib.data.untrusted.client import read_key
 from pose3d_lib.model.videopose3d import import_checkpoint
 from tests.helpers.hostile_files import encodings_of_encodings
 from tests.helpers.published_network import published_network, write_checkpoint
@@ -55,7 +55,7 @@ def test_numbers_containers_and_tensors_come_back(legacy: bool, tmp_path: Path) 
         "parameter": torch.nn.Parameter(torch.ones(3)),
         "others": [None, True, 5, -1, 2.5, "text", (1, [2]), collections.OrderedDict(a=1)],
     }  # fmt: skip
-    found = read_torch_file(save(content, tmp_path / "a.bin", legacy=legacy))
+    found = read_key(save(content, tmp_path / "a.bin", legacy=legacy), "torch", "")
     assert found["others"] == [*content["others"][:-2], [1, [2]], {"a": 1}]
     for own, expected in zip(found["tensors"], content["tensors"], strict=True):
         assert own.dtype == expected.numpy().dtype
@@ -85,7 +85,7 @@ def test_random_states_of_every_numpy_are_passed_over(constructor: bytes, core: 
     array = begun + b"X\x01\x00\x00\x00b" + latin1 + b"\x87R(K\x01K\x01\x85" + dtype + b"\x89" + numbers + b"tb"
     state = constructor + b"(X\x07\x00\x00\x00MT19937" + array + b"K\x05K\x00G" + bytes(8) + b"tb"
     pickled = b"\x80\x02}(X\x01\x00\x00\x00r" + state + b"X\x01\x00\x00\x00eK\x50u."
-    assert read_torch_file(write(tmp_path / "a.bin", pickled, legacy=True))["e"] == 80
+    assert read_key(write(tmp_path / "a.bin", pickled, legacy=True), "torch", "")["e"] == 80
 
 
 # Files that would run code
@@ -151,14 +151,14 @@ def test_another_file_is_refused(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "a.bin"
     file.write_bytes(content)
     with pytest.raises(InputError, match=r"a\.bin: .*cannot be read"):
-        read_torch_file(file)
+        read_key(file, "torch", "")
 
 
 def test_a_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no file"):
-        read_torch_file(tmp_path)
+        read_key(tmp_path, "torch", "")
     with pytest.raises(InputError, match=r"no\.bin: there is no such file"):
-        read_torch_file(tmp_path / "no.bin")
+        read_key(tmp_path / "no.bin", "torch", "")
 
 
 STACKED = {

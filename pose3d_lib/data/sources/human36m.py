@@ -23,7 +23,7 @@ from pose3d_lib.data.sources import human36m_facts as facts
 from pose3d_lib.data.sources.filming import GT, PROJECTED, Take, film, uprightness
 from pose3d_lib.data.sources.takes import Key
 from pose3d_lib.data.spec import DataSpec, Found, Progress
-from pose3d_lib.data.untrusted.client import list_members, read_key, read_member
+from pose3d_lib.data.untrusted.client import list_members, read_key
 
 PARAMETERS = ("leave_out",)
 KEYPOINTS = GT
@@ -190,7 +190,7 @@ def read_take(file: TakeFile) -> np.ndarray:
         path = file.place / file.name
         if not file.place.is_dir():
             path = Path(folder) / "file"
-            read_member(file.place, file.name).tofile(path)
+            read_key(file.place, "archive", file.name).tofile(path)
         try:
             found = read_key(path, reader, variable)
         except InputError as error:

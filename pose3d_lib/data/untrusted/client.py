@@ -33,7 +33,8 @@ def read_file(path: Path, kind: str, keys: Sequence[str] | None) -> dict[str, ob
 
     Args:
         path: the file.
-        kind: "npz", "archive" (zip or tar; members as bytes), "torch" (its only key is ""), "cdf", "h5" or "mat".
+        kind: "npz"; "archive", a zip or tar without links and devices, whose members are (bytes,) uint8; "torch", a file by
+            `torch.save`, whose only key is "" and whose tensors become arrays; "cdf", "h5" or "mat".
         keys: of arrays, members, variables or datasets; None asks for the size of everything in an "npz" or "archive".
 
     Raises:
@@ -73,16 +74,6 @@ def read_key(path: Path, kind: str, key: str) -> object:
 def read_npz_key(path: Path, key: str) -> object:
     """One array of the file; of an array of objects a list, of a 0-d one the object: dicts, lists, texts, numbers, arrays."""
     return read_key(path, "npz", key)
-
-
-def read_torch_file(path: Path) -> object:
-    """The content of a file by `torch.save`: tensors as arrays, containers, texts and numbers, without numpy's."""
-    return read_key(path, "torch", "")
-
-
-def read_member(path: Path, name: str) -> np.ndarray:
-    """The bytes of a file in a zip or tar: (bytes,) uint8; refuses links and devices in a tar."""
-    return read_key(path, "archive", name)
 
 
 def list_npz_keys(path: Path) -> list[str]:

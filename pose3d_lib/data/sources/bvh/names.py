@@ -16,7 +16,7 @@ from pose3d_lib.data.actions import check_name, tidy_name
 from pose3d_lib.data.catalogue import RECORD
 from pose3d_lib.data.sources.takes import Key
 from pose3d_lib.data.sources.text_files import delimiter_of, encoding_of
-from pose3d_lib.data.untrusted.client import list_members, read_member
+from pose3d_lib.data.untrusted.client import list_members, read_key
 
 SUFFIX = ".bvh"
 TAKES = "takes.csv"
@@ -49,7 +49,7 @@ class ZippedFile:
         return f"{self.parent}: {self.name}"
 
     def open(self, mode: str = "rb") -> io.BytesIO:
-        return io.BytesIO(read_member(self.parent, self.name))
+        return io.BytesIO(read_key(self.parent, "archive", self.name))
 
 
 File = Path | ZippedFile

@@ -24,7 +24,7 @@ from pose3d_lib.data import catalogue
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.catalogue import RECORD, Collection, Licence
 from pose3d_lib.data.sources.fetch.cmu_actions import write_takes
-from pose3d_lib.data.untrusted.client import list_members, read_member
+from pose3d_lib.data.untrusted.client import list_members, read_key
 
 TIMEOUT = (10, 60)  # seconds to connect, and to wait for the next bytes
 
@@ -145,7 +145,7 @@ def _unpack(known: Collection, folder: Path, bars: Progress) -> None:
     targets = {name: os.path.relpath(name, shared) for name in motion} | documents
     task = bars.add_task("unpacking", total=sum(sizes[name] for name in targets))
     for name, target in targets.items():
-        content = read_member(archive, name)
+        content = read_key(archive, "archive", name)
         (folder / target).parent.mkdir(parents=True, exist_ok=True)
         with (folder / target).open("xb") as file:
             bars.advance(task, file.write(content.data))
