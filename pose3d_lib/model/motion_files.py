@@ -133,7 +133,7 @@ def fit_bones(pose: np.ndarray, skeleton: Skeleton, order: list[int]) -> tuple[n
             places = np.stack([turn.inv().apply(bones[:, n]).mean(axis=0) for n in range(len(children))])
             places /= np.linalg.norm(places, axis=1, keepdims=True).clip(1e-9)
         elif children:
-            own = Rotation.from_quat(_least_turns(places[0], before.inv().apply(bones[:, 0])))
+            own = Rotation.from_quat(least_turns(places[0], before.inv().apply(bones[:, 0])))
         else:
             own = Rotation.identity(len(pose))
         turns[joint] = before * own
@@ -180,7 +180,7 @@ def _numbers(place: np.ndarray) -> str:
     return " ".join(f"{number:.6f}" for number in place + 0.0)
 
 
-def _least_turns(rest: np.ndarray, bones: np.ndarray) -> np.ndarray:
+def least_turns(rest: np.ndarray, bones: np.ndarray) -> np.ndarray:
     """(frames, 4) quaternions, w last, of any length: the least rotations of a unit axis (3,) onto vectors (frames, 3)."""
     units = bones / np.linalg.norm(bones, axis=1, keepdims=True).clip(1e-9)
     cosines = units @ rest

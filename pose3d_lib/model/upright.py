@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from pose3d_lib.data.skeleton import Skeleton
+from pose3d_lib.model.motion_files import least_turns
 from pose3d_lib.model.predict import Lifted
 
 CAMERA_UP = np.array([0.0, -1.0, 0.0])
@@ -21,6 +22,8 @@ def level(lifted: Lifted) -> Lifted:
 
     A note on each camera says how sure that is; where too little tells, its clips stay as they are, and the note says so.
     """
+    from scipy.spatial.transform import Rotation  # takes half a second
+
     clips, notes = list(lifted.clips), []
     for camera in dict.fromkeys(clip.camera for clip in clips if not clip.camera.is_placed):
         own = [number for number, clip in enumerate(clips) if clip.camera == camera]
@@ -38,7 +41,7 @@ def level(lifted: Lifted) -> Lifted:
             notes.append(f"Not turned upright: {told}, which is too much to be sure.")
             continue
         notes.append(f"Turned upright: {told}.")
-        turn = least_turn(up, CAMERA_UP).T.astype(np.float32)
+        turn = Rotation.from_quat(least_turns(CAMERA_UP, up[None])[0]).as_matrix().astype(np.float32)  # of rows
         for number in own:
             arrays = {name: getattr(clips[number], name) for name in ("positions", "root", "truth")}
             turned = {name: None if array is None else array @ turn for name, array in arrays.items()}
@@ -77,14 +80,6 @@ def standing_ups(poses: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 def degrees(cosines: np.ndarray) -> np.ndarray:
     """Angles between unit vectors by their dot products."""
     return np.degrees(np.arccos(np.clip(cosines, -1, 1)))
-
-
-def least_turn(old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """(3, 3): the least rotation of a unit vector onto another that is not opposite."""
-    axis, cosine = np.cross(old, new), old @ new
-    x, y, z = axis
-    skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + skew + skew @ skew / (1 + cosine)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -2,8 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from pose3d_lib.model.lifter import Lifters, TemporalLifter
-from pose3d_lib.training.budget import Budget
+from pose3d_lib.model.lifter import Lifters
 from pose3d_lib.training.losses import Objective
 
 
@@ -50,14 +49,8 @@ class Trained(Totals):
     """
 
     objective: Objective
-    budget: Budget
     baseline: Totals | None = None  # of a run that is timed: what the baseline has seen and spent meanwhile
 
     @property
     def lifters(self) -> Lifters:
         return self.objective.lifters
-
-    @property
-    def model(self) -> TemporalLifter:
-        """The network of the pose."""
-        return self.lifters.pose

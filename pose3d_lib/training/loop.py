@@ -96,7 +96,7 @@ def train(
     training.halt()
     training.lifters.eval()
     spent = {"baseline": baseline and baseline(None), **asdict(totals)}
-    return Trained(objective=training.objective, budget=plan.budget, **spent)
+    return Trained(objective=training.objective, **spent)
 
 
 class Training:

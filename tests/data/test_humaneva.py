@@ -157,9 +157,9 @@ def test_a_lifter_is_trained_and_tested_on_fifteen_joints(prepared: PoseDataset)
         unit_epochs=2, device="cpu", threads=1,
     )  # fmt: skip
     trained = train(plan_run(config, prepared))
-    lifted = [clip for group in predict(trained.model, prepared, prepared.test_clips(), "gt") for clip in group]
+    lifted = [clip for group in predict(trained.lifters.pose, prepared, prepared.test_clips(), "gt") for clip in group]
     assert [tuple(clip.shape) for clip in lifted] == [(7, 15, 3)] * 3 + [(6, 15, 3)] * 3
-    errors = evaluate(trained.model, prepared, prepared.test_clips(), "gt")
+    errors = evaluate(trained.lifters.pose, prepared, prepared.test_clips(), "gt")
     assert len(errors) == 6
     assert (errors.mpjpe > 0).all()
 

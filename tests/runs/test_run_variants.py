@@ -134,7 +134,7 @@ def test_what_is_cut_off_is_never_seen(value, data) -> None:
 
 def test_test_clips_stay_whole(data) -> None:
     trained, rows = train_short(config("All", train_share=0.5, evaluate_at=(0.99,)), data)
-    actions = per_action(evaluate(trained.model, data, data.test_clips(), "simulated"))
+    actions = per_action(evaluate(trained.lifters.pose, data, data.test_clips(), "simulated"))
     assert actions.frames.tolist() == [12, 8, 4]
     assert rows[-1].test_actions == actions.mpjpe.to_dict()
 

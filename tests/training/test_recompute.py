@@ -204,5 +204,5 @@ def test_a_point_has_a_test_as_published_and_one_with_recomputed_statistics(data
     _, short, _ = trained(data, **settings, unit_epochs=0.3, lr_decay_per="unit_epoch")
     assert short.seen == 60
     short.lifters.load_statistics(recomputed(config, short))
-    clips = evaluate(short.model, data, data.select(["S9"], ["Sitting"]), "simulated")
+    clips = evaluate(short.lifters.pose, data, data.select(["S9"], ["Sitting"]), "simulated")
     assert per_action(clips).mpjpe.to_dict() == tests[60].test_recomputed

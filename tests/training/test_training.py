@@ -43,7 +43,7 @@ def poisoned(data: PoseDataset, *, where) -> PoseDataset:
 
 
 def parameters(trained: Trained) -> dict[str, bytes]:
-    return {name: value.detach().numpy().tobytes() for name, value in trained.model.named_parameters()}
+    return {name: value.detach().numpy().tobytes() for name, value in trained.lifters.pose.named_parameters()}
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ def test_a_step_is_adam_with_amsgrad_on_the_mean_distance_of_the_joints(data, ba
         (model.forward_windows(gathered.inputs) - gathered.targets[:, 0]).square().sum(-1).sqrt().mean().backward()
         optimizer.step()
         seen += len(batch)
-    for found, expected in zip(trained.model.parameters(), model.parameters(), strict=True):
+    for found, expected in zip(trained.lifters.pose.parameters(), model.parameters(), strict=True):
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
@@ -212,7 +212,7 @@ def test_in_either_precision_training_brings_the_error_well_below_that_of_the_me
     reached = {}
     for precision in PRECISIONS:
         trained, rows = run(config("All", **chosen, filter_widths=(3, 3), precision=precision), tiny_data)
-        errors = per_action(evaluate(trained.model, tiny_data, tiny_data.test_clips(), "gt"))
+        errors = per_action(evaluate(trained.lifters.pose, tiny_data, tiny_data.test_clips(), "gt"))
         reached[precision] = frame_wise(errors).mpjpe
         assert reached[precision] < 0.7 * guessed
         assert reached[precision] < 0.7 * rows[0].test_mpjpe
@@ -308,7 +308,7 @@ def test_with_several_output_frames_a_run_sees_as_many_frames(data, batches) -> 
 def test_a_test_during_training_is_the_test_protocol_s_with_all_frames_weighted_alike(precision, mirror, data) -> None:
     chosen = config("All", evaluate_at=(0.99,), precision=precision, mirror_testing=mirror)
     trained, rows = run(chosen, data)  # 198 of 200 windows: after the last batch
-    actions = per_action(evaluate(trained.model, data, data.test_clips(), "simulated", mirror=mirror))
+    actions = per_action(evaluate(trained.lifters.pose, data, data.test_clips(), "simulated", mirror=mirror))
     assert rows[-1].test_actions == actions.mpjpe.to_dict()
     walking, sitting, sitting_down = actions.mpjpe
     assert rows[-1].test_mpjpe == pytest.approx((12 * walking + 8 * sitting + 4 * sitting_down) / 24, rel=1e-12)

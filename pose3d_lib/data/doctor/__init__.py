@@ -160,16 +160,10 @@ def _checkup(
     data: PoseDataset, found: list[Measure], parameters: Collection[str], others: Iterable[Finding]
 ) -> Checkup:
     takes = ["/".join(take) for take in data.clips[TAKE].itertuples(index=False)]
-    rows = [
-        (
-            *m,
-            takes[m.clip] if m.clip >= 0 else "all takes",
-            CHECKS[m.check].level(m.value),
-            CHECKS[m.check].share(m.value),
-        )
-        for m in found
-    ]
-    measures = pd.DataFrame(rows, columns=[*Measure._fields, "take", "level", "share"])
+    measures = pd.DataFrame(found, columns=Measure._fields)
+    measures["take"] = [takes[m.clip] if m.clip >= 0 else "all takes" for m in found]
+    measures["level"] = [CHECKS[m.check].level(m.value) for m in found]
+    measures["share"] = [CHECKS[m.check].share(m.value) for m in found]
     failed = measures[measures.level.notna()].itertuples(index=False)
     findings = [*_without_explained([_judge(data, measure, parameters) for measure in failed]), *others]
     findings.sort(key=lambda finding: (-LEVELS.index(finding.level), -finding.share))
