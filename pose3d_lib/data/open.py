@@ -184,12 +184,12 @@ def prepared_path(spec: DataSpec) -> Path:
                 f"parameter {name}: found {getattr(spec, name)!r}, which dataset {spec.dataset!r} does not use. "
                 f"It uses: {', '.join(('keypoints', *used))}"
             )
-    found = reader.find(spec, path)
+    dataset, sources = reader.find(spec, path)
     values = [getattr(spec, name) for name in used]
-    files = [[str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns] for file in found.files]
+    files = [[str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns] for file in sources]
     digest = hashlib.sha256(json.dumps([PREPARED_FORMAT, reader.__name__, values, files]).encode())
     parts = {"scores": spec.scores, "one-camera": spec.one_camera, f"every{spec.downsample}": spec.downsample > 1}
-    name = "-".join([in_file_name(found.name, 150), *(part for part, holds in parts.items() if holds)])
+    name = "-".join([in_file_name(dataset, 150), *(part for part, holds in parts.items() if holds)])
     return prepared_dir() / f"{name}-{digest.hexdigest()[:10]}.safetensors"
 
 

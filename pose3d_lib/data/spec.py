@@ -1,8 +1,6 @@
-"""`DataSpec`: which data to use, as parameters say it; `Found`: what an origin found of it."""
+"""`DataSpec`: which data to use, as parameters say it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -108,11 +106,3 @@ class DataSpec(BaseModel):
     def data(self) -> "DataSpec":
         """The part that says which data, of a config that says more."""
         return DataSpec(**{name: getattr(self, name) for name in DataSpec.model_fields})
-
-
-@dataclass(frozen=True)
-class Found:
-    """What an origin found for a spec, before anything slow is done."""
-
-    name: str  # of the dataset, for people and for the prepared file
-    files: tuple[Path, ...] = ()  # every source file; when one of them changes, the dataset is prepared again

@@ -80,7 +80,7 @@ def write_zip(path: Path, folder: Path, *, top: str = "") -> Path:
 def test_a_zip_gives_the_same_dataset_as_the_folder_in_it(top: str, folder: Path, tmp_path: Path) -> None:
     path = write_zip(tmp_path / "mine.ZIP", folder, top=top)
     assert bvh.recognise(path)
-    assert bvh.find(DataSpec(pattern=PATTERN), path).files == (path,)
+    assert bvh.find(DataSpec(pattern=PATTERN), path)[1] == [path]
     assert bvh.list_actions(DataSpec(pattern=PATTERN), path) == read(folder).actions
     np.testing.assert_array_equal(read(path).positions, read(folder).positions)
     assert takes(read(path)) == takes(read(folder))
@@ -180,8 +180,8 @@ def test_takes_csv_names_files_and_is_one_of_the_source_s_files(encoding, comma,
     assert takes(data) == ["Åsa/Sit/a", "Bo/Go/b"]
     assert "3 files are not used" in notes(data)
     assert bvh.list_actions(DataSpec(), folder) == ("Sit", "Go")
-    assert folder / "takes.csv" in bvh.find(DataSpec(), folder).files
-    assert folder / "takes.csv" not in bvh.find(DataSpec(pattern=PATTERN), folder).files
+    assert folder / "takes.csv" in bvh.find(DataSpec(), folder)[1]
+    assert folder / "takes.csv" not in bvh.find(DataSpec(pattern=PATTERN), folder)[1]
 
 
 HEAD = "file,subject,action,take"

@@ -209,8 +209,7 @@ def test_every_video_of_a_folder_is_a_subject_with_its_own_camera_and_the_rest_i
 def test_a_dataset_is_found_by_its_name_and_keypoints(tmp_path: Path) -> None:
     path = write(tmp_path, files.alphapose(WALK))
     spec = DataSpec(dataset=str(path), keypoints="coco", image_size="1000x800", joints="coco")
-    found = detections.find(spec, path)
-    assert (found.name, found.files) == ("walk-coco", (path,))
+    assert detections.find(spec, path) == ("walk-coco", [path])
     assert detections.list_actions(spec, path) == ("custom",)
     assert set(detections.PARAMETERS) <= set(DataSpec.model_fields)
 

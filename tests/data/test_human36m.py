@@ -216,13 +216,13 @@ def test_what_is_found_is_told_from_names_alone(tmp_path: Path) -> None:
     tar = write_tgz(folder, tmp_path / "tars" / "Poses_D3_Positions_S1.tgz")
     for place in (folder, path, tar, tar.parent):
         assert recognise(place)
-        assert find(SPEC, place).name == "h36m-originals"
+        assert find(SPEC, place)[0] == "h36m-originals"
     assert list_actions(SPEC, folder) == list_actions(SPEC, path) == ("Eating", "WalkDog")
     assert list_actions(SPEC.model_copy(update={"leave_out": ("S1/WalkDog/0",)}), folder) == ("Eating",)
     assert list_actions(SPEC, tar) == H36M_ACTIONS
-    assert find(SPEC, path).files == (path,)
-    assert find(SPEC, tar.parent).files == (tar,)
-    assert find(SPEC, folder).files == tuple(sorted(folder.rglob("*.cdf")))
+    assert find(SPEC, path)[1] == [path]
+    assert find(SPEC, tar.parent)[1] == [tar]
+    assert find(SPEC, folder)[1] == sorted(folder.rglob("*.cdf"))
     for wrong, meant in (("S9/eating/0", "S9/Eating/0"), ("Drifting", "drifting")):
         with pytest.raises(InputError, match=f"did you mean {meant}"):
             find(SPEC.model_copy(update={"leave_out": (wrong,)}), folder)

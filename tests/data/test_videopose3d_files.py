@@ -339,13 +339,12 @@ def test_the_set_is_the_one_that_is_named_or_the_only_one_of_the_folder(tmp_path
     assert recognise(tmp_path)
     assert choose_set(str(tmp_path), tmp_path) == choose_set("h36m", tmp_path) == "h36m"
     spec = DataSpec(dataset=str(tmp_path), keypoints="gt")
-    assert find(spec, tmp_path).files == (tmp_path / "data_3d_h36m.npz",)
-    assert find(spec, tmp_path).name == "h36m-gt"
+    assert find(spec, tmp_path) == ("h36m-gt", [tmp_path / "data_3d_h36m.npz"])
     assert read(spec, tmp_path, print).fingerprint == read_set(tmp_path, "h36m", keypoints="gt").fingerprint
     assert "Photo" in list_actions(spec, tmp_path)
     (tmp_path / "data_3d_humaneva15.npz").touch()
     assert choose_set("humaneva15", tmp_path) == "humaneva15"
-    assert find(DataSpec(dataset="h36m", keypoints="gt"), tmp_path).name == "h36m-gt"
+    assert find(DataSpec(dataset="h36m", keypoints="gt"), tmp_path)[0] == "h36m-gt"
     with pytest.raises(InputError, match=r"found data_3d_h36m.npz, data_3d_humaneva15.npz.* POSE3D_DATA"):
         choose_set(str(tmp_path), tmp_path)
 

@@ -68,7 +68,9 @@ def _measure_view(data: PoseDataset, clip: pd.Series, sources: Sequence[str], *,
         if finite.all():
             in_camera = relative + path[:, None]
             yield count_frames(BEHIND, (in_camera[..., 2] <= 0).any(axis=1))
-            projected = _project(camera, in_camera) if camera.intrinsics is not None else None
+            if camera.intrinsics is not None:
+                lens = torch.tensor(camera.intrinsics, dtype=torch.float64)
+                projected = project(torch.from_numpy(in_camera), lens).numpy()
     for source in sources:
         pixels, layout = data.keypoints[source][clip.start : clip.stop].astype(np.float64), data.layouts[source]
         finite = _finite(pixels)
@@ -132,13 +134,6 @@ def _pool_cameras(data: PoseDataset, found: Sequence[Measure]) -> list[Measure]:
             worst = Measure(*own.loc[own["count"].idxmax(), list(Measure._fields)])
             pooled.append(worst._replace(value=own["count"].sum() / frames, detail=data.cameras[camera].name))
     return pooled
-
-
-def _project(camera: Camera, in_camera: np.ndarray) -> np.ndarray:
-    """(frames, joints, 3) camera metres -> (frames, joints, 2) pixels."""
-    # Coordinates before frames in memory: PyTorch is three times as fast along long axes.
-    planes = torch.from_numpy(in_camera.transpose(2, 0, 1).copy()).permute(1, 2, 0)
-    return project(planes, torch.tensor(camera.intrinsics, dtype=torch.float64)).numpy()
 
 
 def _measure_projection(

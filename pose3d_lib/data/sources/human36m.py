@@ -22,7 +22,7 @@ from pose3d_lib.data.skeleton import H36M_17_OF_32
 from pose3d_lib.data.sources import human36m_facts as facts
 from pose3d_lib.data.sources.filming import GT, PROJECTED, Take, film, uprightness
 from pose3d_lib.data.sources.takes import Key
-from pose3d_lib.data.spec import DataSpec, Found, Progress
+from pose3d_lib.data.spec import DataSpec, Progress
 from pose3d_lib.data.untrusted.client import list_members, read_key
 
 PARAMETERS = ("leave_out",)
@@ -57,14 +57,14 @@ def recognise(path: Path) -> bool:
     return bool(find_places(path))
 
 
-def find(spec: DataSpec, path: Path) -> Found:
+def find(spec: DataSpec, path: Path) -> tuple[str, list[Path]]:
     """The source's files; names and `leave_out` are checked where no tar has to be unpacked for it."""
     check_name(spec.keypoints, (GT,), "keypoints of Human3.6M's original files")
     places = _require_places(path)
     if not any(map(is_tar, places)):
         facts.leave_out(survey(places)[0], spec.leave_out, path)
     unpacked = [place / file.name for place in places if place.is_dir() for _, file in list_takes(place)]
-    return Found(NAME, tuple(sorted([*unpacked, *(place for place in places if not place.is_dir())])))
+    return NAME, sorted([*unpacked, *(place for place in places if not place.is_dir())])
 
 
 def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:

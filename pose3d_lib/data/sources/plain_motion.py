@@ -14,7 +14,7 @@ from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.filming import GT, NEAREST, SIMULATED, Take, film, nearest_depth, uprightness
 from pose3d_lib.data.sources.takes import Key, leave_out, read_takes, split_subjects
-from pose3d_lib.data.spec import DataSpec, Found, Progress
+from pose3d_lib.data.spec import DataSpec, Progress
 from pose3d_lib.data.untrusted.client import list_npz_keys, read_file
 
 PARAMETERS = ("data_seed", "fps", "train_subjects", "test_subjects", "leave_out")
@@ -30,10 +30,10 @@ def recognise(path: Path) -> bool:
         return True  # so that it is opened again and refused with its reason
 
 
-def find(spec: DataSpec, path: Path) -> Found:
+def find(spec: DataSpec, path: Path) -> tuple[str, list[Path]]:
     check_name(spec.keypoints, (GT, SIMULATED), "keypoints of plain motion")
     list_takes(path)
-    return Found(path.stem, (path,))
+    return path.stem, [path]
 
 
 def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:

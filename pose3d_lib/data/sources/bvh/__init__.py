@@ -22,7 +22,7 @@ from pose3d_lib.data.sources.bvh.motion import REMARKS, Recording, read_motion, 
 from pose3d_lib.data.sources.bvh.names import TAKES, File, holds_bvh, is_zip, name_files
 from pose3d_lib.data.sources.filming import GT, SIMULATED, Take, cut_to_fit, film, room_cameras
 from pose3d_lib.data.sources.takes import Key, leave_out, read_takes, split_subjects
-from pose3d_lib.data.spec import DataSpec, Found, Progress
+from pose3d_lib.data.spec import DataSpec, Progress
 
 PARAMETERS = (
     "data_seed", "fps", "recorded_fps", "train_subjects", "test_subjects", "leave_out", "pattern", "joints", "units",
@@ -57,7 +57,7 @@ class _Plan:
     notes: list[str]
 
 
-def find(spec: DataSpec, path: Path) -> Found:
+def find(spec: DataSpec, path: Path) -> tuple[str, list[Path]]:
     check_name(spec.keypoints, (GT, SIMULATED), "keypoints of BVH")
     parse_units(spec.units)
     if spec.up:
@@ -71,7 +71,7 @@ def find(spec: DataSpec, path: Path) -> Found:
     if not spec.pattern and (path / TAKES).is_file():
         files.append(path / TAKES)
     files += [find_path(spec.joints)] if spec.joints.endswith(".toml") else []
-    return Found(_name(path), tuple(files))
+    return _name(path), files
 
 
 def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:

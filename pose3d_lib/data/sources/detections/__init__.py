@@ -24,7 +24,7 @@ from pose3d_lib.data.sources.detections.records import Video, read_size
 from pose3d_lib.data.sources.detections.tables import read_csv, recognise_csv
 from pose3d_lib.data.sources.filming import Seen, collect
 from pose3d_lib.data.sources.text_files import decode_head
-from pose3d_lib.data.spec import DataSpec, Found, Progress
+from pose3d_lib.data.spec import DataSpec, Progress
 
 PARAMETERS = ("fps", "joints", "image_size", "person", "max_gap")
 KEYPOINTS = "h36m"
@@ -45,13 +45,13 @@ READERS: dict[str, Callable[[Path, str], Video | list[Video]]] = {
 }  # fmt: skip
 
 
-def find(spec: DataSpec, path: Path) -> Found:
+def find(spec: DataSpec, path: Path) -> tuple[str, list[Path]]:
     check_name(spec.keypoints, LAYOUTS, "keypoints of detections")
     if spec.joints:
         check_name(spec.joints, LAYOUTS, "joints of detections")
     parse_size(spec.image_size)
     sources, _ = list_sources(path)
-    return Found(f"{path.resolve().stem}-{spec.keypoints}", tuple(file for source in sources for file in source.files))
+    return f"{path.resolve().stem}-{spec.keypoints}", [file for source in sources for file in source.files]
 
 
 def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from pose3d_lib.data.sources.filming import GT, SIMULATED, Take, film
 from pose3d_lib.data.sources.synthetic.body import Body, make_body
 from pose3d_lib.data.sources.synthetic.motion import make_motion
 from pose3d_lib.data.sources.takes import split_subjects
-from pose3d_lib.data.spec import DataSpec, Found, Progress
+from pose3d_lib.data.spec import DataSpec, Progress
 
 PARAMETERS = ("scale", "data_seed", "train_subjects", "test_subjects")
 KEYPOINTS = SIMULATED
@@ -87,10 +87,10 @@ class Layout:
         return max(2, round(mean * typical * np.random.default_rng(of_take).uniform(0.75, 1.25)))
 
 
-def find(spec: DataSpec, path: Path) -> Found:
+def find(spec: DataSpec, path: Path) -> tuple[str, list[Path]]:
     check_name(spec.keypoints, (GT, SIMULATED), "keypoints of the synthetic dataset")
     choose_subjects(spec)
-    return Found(f"{spec.dataset}-{spec.scale}")
+    return f"{spec.dataset}-{spec.scale}", []
 
 
 def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:

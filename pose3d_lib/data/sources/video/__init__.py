@@ -21,7 +21,7 @@ from pose3d_lib.data.sources.takes import paced
 from pose3d_lib.data.sources.unrecognised import VIDEO, describe
 from pose3d_lib.data.sources.video.detectors import open_detector
 from pose3d_lib.data.sources.video.frames import VideoFile
-from pose3d_lib.data.spec import DataSpec, Found, Progress
+from pose3d_lib.data.spec import DataSpec, Progress
 
 PARAMETERS = ("detector", "fps", "person", "max_gap")
 KEYPOINTS = detections.KEYPOINTS
@@ -34,9 +34,9 @@ def recognise(path: Path) -> bool:
     return describe(path) == VIDEO
 
 
-def find(spec: DataSpec, path: Path) -> Found:
+def find(spec: DataSpec, path: Path) -> tuple[str, list[Path]]:
     check_name(spec.keypoints, LAYOUTS, "keypoints of a video")
-    return Found(f"{path.resolve().stem}-{spec.keypoints}", (path,))
+    return f"{path.resolve().stem}-{spec.keypoints}", [path]
 
 
 def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:

@@ -22,7 +22,7 @@ from pose3d_lib.data.sources.missing import WITHOUT
 from pose3d_lib.data.sources.takes import Key
 from pose3d_lib.data.sources.videopose3d.checks import check_keypoints, check_motions, settle_scores
 from pose3d_lib.data.sources.videopose3d.sets import MotionSet, describe_actions, known_sets, open_set, read_layout
-from pose3d_lib.data.spec import DataSpec, Found, Progress
+from pose3d_lib.data.spec import DataSpec, Progress
 from pose3d_lib.data.untrusted.client import read_npz_key
 
 PARAMETERS = ("leave_out",)
@@ -33,9 +33,9 @@ def recognise(path: Path) -> bool:
     return path.is_dir() and bool(_files_in(path, "data_3d_"))
 
 
-def find(spec: DataSpec, path: Path) -> Found:
+def find(spec: DataSpec, path: Path) -> tuple[str, list[Path]]:
     name = choose_set(spec.dataset, path)
-    return Found(f"{name}-{spec.keypoints}", tuple(find_files(path, name, spec.keypoints)))
+    return f"{name}-{spec.keypoints}", find_files(path, name, spec.keypoints)
 
 
 def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
