@@ -3,6 +3,7 @@
 import shlex
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -156,8 +157,9 @@ def describe_run(folder: Path, entry: RunEntry) -> Iterator[tuple[str, str]]:
             yield f"End of {LOG}", "\n".join(printable(line.rstrip("\n")) for line in deque(log, LAST_LINES))
     if entry.state == State.DAMAGED:
         yield "What to do", WHAT_TO_DO
-    if command := _command(folder, entry):
-        yield "Command", command
+    if entry.state != State.OTHER:
+        with suppress(InputError):  # settings that are not valid here make no command
+            yield "Command", start_command(read_json(folder / CONFIG, RunConfig))
 
 
 def _read(path: Path, tell: Callable[[Mapping[str, object]], str]) -> str:
@@ -174,16 +176,6 @@ def _state(entry: RunEntry) -> str:
     when = "" if entry.at is None else f", {what} {datetime.fromtimestamp(entry.at):%Y-%m-%d %H:%M}"
     note = f": {printable(entry.note)}" if entry.note else ""
     return f"{entry.state}{note}{progress}{error}{when}"
-
-
-def _command(folder: Path, entry: RunEntry) -> str:
-    """The command that starts the run, where its settings are still valid."""
-    if entry.state == State.OTHER:
-        return ""
-    try:
-        return start_command(read_json(folder / CONFIG, RunConfig))
-    except InputError:
-        return ""
 
 
 def start_command(config: RunConfig) -> str:

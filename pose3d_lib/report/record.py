@@ -163,7 +163,14 @@ def make_record(results: StudyResults) -> StudyRecord:
     subjects = list(dict.fromkeys(subject for tested in own for subject in tested.test_subjects))
     about = About(data.name, data.synthetic, subjects, frames, len(results.planned), len(results.found))
     record = StudyRecord(results.config, results.observations, {}, about, results.folder)
-    record.beyond.update(_beyond(results, record.plainest))
+    runs = tables_beyond.with_both_arms(results.parts[record.plainest])
+    record.beyond.update(
+        transfer=tables_beyond.transfer(results),
+        joints=tables_beyond.joint_errors(runs, data.skeleton) if runs else pd.DataFrame(),
+        specialised=tables_beyond.specialised(results),
+        mixing=tables_beyond.mixing(results),
+        fewer_frames=tables_beyond.fewer_frames(results),
+    )
     record.write()
     return record
 
@@ -172,17 +179,6 @@ def open_study(config: StudyConfig) -> tuple[StudyResults, StudyRecord]:
     """The finished runs of a study, and the record of what they say."""
     results = collect_study(config, Datasets(print))
     return results, make_record(results)
-
-
-def _beyond(results: StudyResults, plainest: Condition) -> dict[str, pd.DataFrame]:
-    runs = tables_beyond.with_both_arms(results.parts[plainest])
-    return {
-        "transfer": tables_beyond.transfer(results),
-        "joints": tables_beyond.joint_errors(runs, results.data.skeleton) if runs else pd.DataFrame(),
-        "specialised": tables_beyond.specialised(results),
-        "mixing": tables_beyond.mixing(results),
-        "fewer_frames": tables_beyond.fewer_frames(results),
-    }
 
 
 def read_record(folder: Path) -> StudyRecord:

@@ -34,11 +34,8 @@ def moved_by(task: Task, change: Change, number: int = 0) -> np.ndarray:
     data = thin(task.data, clip, 1)
     pixels = data.keypoints[task.keypoints]
     change(pixels, data.scores.get(task.keypoints, np.ones(pixels.shape[:2], np.float32)))
-    before, after = (
-        lift(task.model, task.data, clip, task.keypoints),
-        lift(task.model, data, data.clips, task.keypoints),
-    )
-    return distances(before.clips[0], after.clips[0])
+    before = lift(task.model, task.data, clip, task.keypoints).clips[0]
+    return distances(before, lift(task.model, data, data.clips, task.keypoints).clips[0])
 
 
 def distances(clip: LiftedClip, other: LiftedClip) -> np.ndarray:
