@@ -57,7 +57,7 @@ def worlds() -> dict[tuple[str, str, str], np.ndarray]:
 
 
 def filmed(worlds: dict, fps: float = FPS) -> PoseDataset:
-    takes = [Take(*key, motion) for key, motion in worlds.items()]
+    takes = [Take(key, motion) for key, motion in worlds.items()]
     cameras = dict.fromkeys(("S1", "S5", "S9"), h36m_cameras()["S1"][:2])
     known = {"name": "made", "synthetic": True, "train_subjects": ("S1", "S5"), "test_subjects": ("S9",)}
     return film(takes, cameras, fps=fps, seed=0, **known)

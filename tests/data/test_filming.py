@@ -41,7 +41,7 @@ def filmed(*shown: Take, **options: object) -> PoseDataset:
 
 def two(aside: float = 0) -> tuple[Take, Take]:
     first, second = motion(3, 1), motion(2, 2, aside)
-    return Take("S1", "Eating", "0", first), Take("S9", "Eating", "1", second)
+    return Take(("S1", "Eating", "0"), first), Take(("S9", "Eating", "1"), second)
 
 
 def test_a_2d_source_alone_is_what_it_is_beside_the_other() -> None:

@@ -40,9 +40,7 @@ LOOKS = 5  # frames of the shortest piece that are looked at for who is in the p
 class Take:
     """One subject doing one action once."""
 
-    subject: str
-    action: str
-    take: str
+    key: Key
     motion: np.ndarray  # (frames, 17, 3), metres in the world, z up
     place: int | None = None  # number among all takes of its source; None for its place among those that are filmed
     eye: int | None = None  # number of the only camera of its subject that sees it; None for all of them
@@ -145,12 +143,11 @@ def film(
     def clips() -> Iterator[Seen]:
         for number, take in enumerate(takes):
             world = take.motion if cameras else centred(take.motion)
-            key = (take.subject, take.action, take.take)
-            for eye, camera in enumerate(cameras[take.subject] if cameras else room_cameras()):
+            for eye, camera in enumerate(cameras[take.key[0]] if cameras else room_cameras()):
                 if take.eye not in (None, eye):
                     continue
                 in_camera, pixels = view(world, camera)
-                check_in_front(in_camera, camera, f"{where or name}: {'/'.join(key)}")
+                check_in_front(in_camera, camera, f"{where or name}: {'/'.join(take.key)}")
                 keypoints = {GT: with_scores(pixels) if scores else pixels}
                 if SIMULATED in sources:
                     rng = np.random.default_rng([seed, number if take.place is None else take.place, eye])
@@ -158,7 +155,7 @@ def film(
                     if scores:
                         sure = simulate_scores(found, pixels, fps=fps, rng=rng.spawn(1)[0])
                         keypoints[SIMULATED] = with_scores(found, sure)
-                yield Seen(key, camera, in_camera, {source: keypoints[source] for source in sources}, fps)
+                yield Seen(take.key, camera, in_camera, {source: keypoints[source] for source in sources}, fps)
             say(f"filmed {number + 1:,} takes")
 
     return collect(

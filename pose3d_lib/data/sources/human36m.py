@@ -162,7 +162,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
             "not those of a camera, as in D3_Positions_mono"
         )
     data = film(
-        (Take(*key, world[key]) for key in kept),
+        (Take(key, world[key]) for key in kept),
         h36m_cameras(),
         name="h36m",
         synthetic=False,

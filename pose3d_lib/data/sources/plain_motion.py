@@ -67,7 +67,7 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
     motions = read_takes(
         list(used), lambda name: _check_motion(found[stored[used[name]]], f"{path}: key {name!r}"), progress
     )
-    takes = [Take(*key, motion) for key, motion in zip(used.values(), motions, strict=True)]
+    takes = [Take(key, motion) for key, motion in zip(used.values(), motions, strict=True)]
     if np.median([uprightness(motion) for motion in motions]) < 0.5:
         raise InputError(f"{path}: in most takes the bodies do not stand along z; expected world metres, z up")
     return film(

@@ -221,7 +221,7 @@ def _place(
             (cut if pieces else gone).append(named)
             dropped += len(motion) - sum(stop - start for start, stop in pieces)
         for number, (start, stop) in enumerate(pieces, start=1):
-            takes.append(Take(subject, action, take if whole else f"{take}.{number}", motion[start:stop]))
+            takes.append(Take((subject, action, take if whole else f"{take}.{number}"), motion[start:stop]))
     told = {
         f"are moved so that the lowest ankle is {ANKLE} m above the floor: it was more than {FLOOR} m from height 0 in": moved,
         "walk further than the cameras see and are cut into pieces, each centred in the room and called as the take with .1, "

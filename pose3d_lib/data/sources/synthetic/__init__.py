@@ -136,4 +136,5 @@ def _make_takes(layout: Layout, seed: int, subjects: Collection[str]) -> Iterato
             frames = layout.frames(number, person, take, seed)
             body, own_seed = layout.body(subject, seed), [seed, 1, person, number, take]
             motion = make_motion(action, body=body, frames=frames, fps=FPS, seed=own_seed)
-            yield Take(subject, action, str(take), motion, place=place, eye=layout.eye(number, person, take))
+            key, eye = (subject, action, str(take)), layout.eye(number, person, take)
+            yield Take(key, motion, place=place, eye=eye)
