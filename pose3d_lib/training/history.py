@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from pose3d_lib.model.lifter import Lifters
+from pose3d_lib.model.lifter import Lifters, TemporalLifter
 from pose3d_lib.training.losses import Objective
 
 
@@ -54,3 +54,8 @@ class Trained(Totals):
     @property
     def lifters(self) -> Lifters:
         return self.objective.lifters
+
+    @property
+    def model(self) -> TemporalLifter:
+        """The network of the pose."""
+        return self.lifters.pose
