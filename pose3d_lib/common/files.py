@@ -35,15 +35,16 @@ def write_json(path: Path, value: dict, *, durable: bool = True) -> None:
     write_atomically(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"), durable=durable)
 
 
-def write_atomically(path: Path, write: Callable[[Path], object], *, durable: bool = True) -> None:
-    """Writes beside `path` and renames; `durable` also waits until the disk has it, so that the order of files holds.
+def write_atomically(path: Path, *writes: Callable[[Path], object], durable: bool = True) -> None:
+    """Writes beside `path`, each of `writes` in turn, and renames; `durable` also waits until the disk has it.
 
     Raises:
         InputError: it cannot be written; what was there before is as it was.
     """
     unfinished = path.parent / f".{path.name}.{os.getpid()}{path.suffix}"
     try:
-        write(unfinished)
+        for write in writes:
+            write(unfinished)
         mask = os.umask(0)
         os.umask(mask)
         unfinished.chmod(0o666 & ~mask)  # the permissions of `open`; some libraries let only its owner read

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from pose3d_lib.common.errors import InputError, printable, some
-from pose3d_lib.common.files import write_atomically
+from pose3d_lib.common.files import sort_metadata, write_atomically
 from pose3d_lib.common.paths import make_folder
 from pose3d_lib.common.tables import to_card
 from pose3d_lib.data.actions import ALL, check_name
@@ -255,7 +255,7 @@ def save_dataset(data: PoseDataset, path: Path) -> None:
     metadata = {"format": FORMAT, "fingerprint": data.fingerprint, "header": header}
     arrays = {key: np.ascontiguousarray(array) for key, array in arrays_of(data).items()}
     make_folder(path.parent)
-    write_atomically(path, lambda unfinished: save_file(arrays, unfinished, metadata=metadata))
+    write_atomically(path, lambda unfinished: save_file(arrays, unfinished, metadata=metadata), sort_metadata)
 
 
 def load_dataset(path: Path) -> PoseDataset:

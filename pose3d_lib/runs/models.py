@@ -118,12 +118,7 @@ def save_model(model: TrainedModel, path: Path, *, half: bool = False) -> None:
     if half:
         weights = {name: tensor.half() if tensor.dim() == 2 else tensor for name, tensor in weights.items()}
     metadata = {"format": FORMAT, "card": model.card.model_dump_json()}
-
-    def write(unfinished: Path) -> None:
-        save_file(weights, unfinished, metadata=metadata)
-        sort_metadata(unfinished)
-
-    write_atomically(path, write)
+    write_atomically(path, lambda unfinished: save_file(weights, unfinished, metadata=metadata), sort_metadata)
 
 
 def read_card(path: Path) -> ModelCard:
