@@ -53,7 +53,7 @@ def written(clip: LiftedClip, folder: Path, kind: str, **of_lifted) -> tuple[Pat
 def read_back(path: Path, joints: tuple[str, ...] = H36M_17.joints) -> np.ndarray:
     """(frames, joints, 3), metres, by the project's own reader of BVH."""
     bvh = read_bvh(path)
-    return joint_positions(bvh, [bvh.hierarchy.names.index(joint) for joint in joints]) / 100
+    return joint_positions(bvh, [bvh.names.index(joint) for joint in joints]) / 100
 
 
 def with_constant_bones(pose: np.ndarray) -> np.ndarray:
@@ -113,7 +113,7 @@ def test_the_rest_pose_is_a_t_and_needs_no_turns(tmp_path: Path) -> None:
     bvh = read_bvh(path)
     np.testing.assert_allclose(bvh.motion, [[0, 80, 0, *[0] * 51]] * 2, atol=1e-3)
     assert (bvh.fps, len(bvh.motion)) == (30.0, 2)
-    assert bvh.hierarchy.channels[0] == (
+    assert bvh.channels[0] == (
         "xposition", "yposition", "zposition", "zrotation", "xrotation", "yrotation",
     )  # fmt: skip
 
@@ -153,7 +153,7 @@ def test_people_stand_on_the_floor_with_and_without_a_trajectory(tmp_path: Path)
 def test_a_file_of_ours_is_data_again(tmp_path: Path) -> None:
     clip = clip_of(motion("Walking", 80))
     path, _ = written(clip, tmp_path, "bvh")
-    mapping = find_mapping("", read_bvh(path).hierarchy.names, path)
+    mapping = find_mapping("", read_bvh(path).names, path)
     recording = read_motion(path, mapping, None)
     assert (mapping.name, recording.fps, len(recording.motion)) == ("h36m_17", FPS, 80)
     np.testing.assert_allclose(recording.motion / 100, read_back(path), atol=1e-5)
