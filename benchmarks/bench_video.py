@@ -14,6 +14,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import torch
 from measuring import seconds_of
 from promises import promise, save_promises
 
@@ -79,6 +80,7 @@ def measure(path: Path, detector: str) -> list[dict[str, object]]:
 
 
 def main() -> None:
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         if len(sys.argv) > 1:
             rows = measure(Path(sys.argv[1]).resolve(), MEDIAPIPE)

@@ -26,6 +26,7 @@ TABLES: Mapping[str, tuple[tuple[str, ...], Callable[[pd.DataFrame], pd.DataFram
     "functions": (("functions",), bench_functions.shown),
     "roofline": (("roofline",), bench_roofline.shown),
     "promises": (("import", "data", "overhead"), promises.shown),
+    "video": (("video", "streaming"), promises.shown),
 }
 """Place in a text -> the files of its rows, and how a person reads them."""
 
