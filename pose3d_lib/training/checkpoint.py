@@ -47,13 +47,17 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, str]:
     """The newest whole checkpoint of a run folder, None if there is none, and what is wrong with a newer one.
 
-    An InputError where all of them are damaged, or the newest whole one has another format.
+    An InputError where none of them is whole and can be read, or the newest such one has another format.
     """
     problems = []
     for path in (folder / name for name in CHECKPOINTS):
-        if not path.is_file():
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
             continue
-        content = path.read_bytes()
+        except OSError as error:
+            problems.append(f"{path}: cannot be read ({error.strerror or error})")
+            continue
         digest, content = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
         if hashlib.sha256(content).digest() == digest:
             return _parse(path, content), "; ".join(problems)

@@ -109,6 +109,16 @@ def test_where_none_is_whole_all_are_named(tmp_path: Path, length: int) -> None:
     assert f"{tmp_path / PREVIOUS}: damaged" in str(caught.value)
 
 
+def test_instead_of_one_that_cannot_be_read_the_one_before_is_taken(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, state(1))
+    save_checkpoint(tmp_path, state(2))
+    (tmp_path / CHECKPOINT).unlink()
+    (tmp_path / CHECKPOINT).mkdir()  # reading it is an error of the system, as on a broken disk
+    found, problem = load_checkpoint(tmp_path)
+    assert found.numbers["seen"] == 1
+    assert f"{tmp_path / CHECKPOINT}: cannot be read (Is a directory)" in problem
+
+
 def test_one_of_a_newer_version_is_refused(tmp_path: Path, monkeypatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "CHECKPOINT_FORMAT", 2)
