@@ -13,7 +13,7 @@ from pose3d_lib.model.card import Network
 from pose3d_lib.model.evaluate import check_velocity
 from pose3d_lib.model.lifter import Lifters
 from pose3d_lib.model.precision import check_device
-from pose3d_lib.training.budget import Budget, plan_budget
+from pose3d_lib.training.budget import Budget, batch_sizes, plan_budget
 from pose3d_lib.training.config import RunConfig
 from pose3d_lib.training.losses import PROJECTION
 
@@ -144,7 +144,8 @@ def _check_unlabelled(config: RunConfig, data: PoseDataset, clips: pd.DataFrame,
             f"parameters unlabelled_subjects, unlabelled_actions: {data.name} has no frame of {whose} doing {what} that is "
             "not labelled in this run; name others, labelled_subjects without them, or a smaller train_share"
         )
-    if config.warmup_epochs >= budget.epochs:
+    last = batch_sizes(budget.epoch_sizes[-1], config.batch_size)[-1]
+    if config.warmup_epochs * budget.per_epoch > sum(budget.epoch_sizes) - last:  # where the last batch begins
         raise InputError(
             f"parameter warmup_epochs: found {config.warmup_epochs:g}, and the run has {budget.epochs:.3g} epochs, so no "
             "unlabelled window would ever enter; give less, or more unit_epochs"
