@@ -107,7 +107,7 @@ def _find_pose(path: Path, content: object) -> str:
     """The key of the pose network's tensors; "" if the file is a state dict itself."""
     held = content if isinstance(content, Mapping) else {}
     for key in (POSE, *WRAPPINGS):
-        if key == POSE in held or _has_network(held.get(key)):
+        if (key == POSE and key in held) or _has_network(held.get(key)):
             return key
     if _has_network(held):
         return ""

@@ -231,7 +231,7 @@ class Training:
         return errors
 
     def add_row(self, rate: float, momentum: float, tests_now: bool, recomputes_now: bool) -> HistoryRow:
-        """Tests if it is time to, and begins a new row of the history; the one that has just ended."""
+        """Ends a row of the history, with a test if it is time to, and begins the next; the one that has ended."""
         errors, recomputed = None, None
         if tests_now:
             started = time.perf_counter()

@@ -41,7 +41,7 @@ class Upper:
 
 @cache
 def read_postures(table: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """A table of `postures.csv`, most of which are called as the action: how often and how long rows are held, and their numbers.
+    """A table of `postures.csv`, most of them named like an action: how often and how long rows are held, and their numbers.
 
     Weights (rows,); seconds, from and to (rows, 2); means and standard deviations (rows, numbers) of the angles in radians,
     crouch and lean, then for either hand of its place, elbow in radians, shake, swing, and whether it is at each of `PLACES`.

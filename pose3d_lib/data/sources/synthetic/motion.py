@@ -93,7 +93,7 @@ def _assemble(scene: Scene, lower: Lower, upper: Upper) -> np.ndarray:
     return np.stack([joints[name] for name in H36M_17.joints], axis=1)
 
 
-# Action -> its lower body; its postures are those of the table that is called as it.
+# Action -> its lower body; its postures are those of the table of the same name.
 _MOVES = {
     "Directions": partial(stand, gap=(2.0, 8.0), turning=50),
     "Discussion": partial(stand, gap=(3.0, 12.0), turning=30),
