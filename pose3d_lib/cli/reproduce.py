@@ -152,9 +152,9 @@ class RunBoard:
                 trained = f", trained {status.seconds:.1f} s" if status.seconds else ""
                 error = f": {status.error.splitlines()[0]}" if status.error else ""
                 at = f"[{len(self._ended):>3}/{len(statuses)}]"
-                self.say(f"{at} {status.name:<22} {status.state}{trained}{rest}{error}")
+                self.say(f"{at} {status.folder.name} {status.state}{trained}{rest}{error}")
         at_work = [status for status in statuses if status.state in ("starting", "training", "testing")]
-        lines = [f"{status.name} {status.state} {100 * status.share:.0f} %" for status in at_work]
+        lines = [f"{status.folder.name} {status.state} {100 * status.share:.0f} %" for status in at_work]
         so_far = f"{len(self._ended)} of {len(statuses)} runs, {in_words(spent)} so far{rest}"
         self._at_work.update(Text("\n".join([so_far, *lines])))
 

@@ -58,10 +58,18 @@ def test_the_time_left_counts_windows_and_not_what_was_reused() -> None:
 
 def test_failures_are_named_with_their_reason_and_what_to_do() -> None:
     with pytest.raises(
-        SweepFailed, match=r"1 of 2 runs failed:\n- All-27f-1ue-seed0: no space(.|\n)*again runs only those"
+        SweepFailed, match=r"1 of 2 runs failed:\n- All-27f-1ue-seed0-0123456789: no space(.|\n)*again runs only those"
     ):
         raise_failures([status("finished"), status("failed", error="no space")])
     raise_failures([status("finished"), status("reused")])
+
+
+def test_runs_that_differ_in_their_schedule_only_are_told_apart(data: PoseDataset) -> None:
+    configs = [short_config("Walking", lr_decay_per=schedule) for schedule in ("epoch", "unit_epoch")]
+    statuses = first_look(configs, Only(data))
+    assert sweep_table(statuses).run.nunique() == 2
+    with pytest.raises(SweepFailed, match=rf"- {statuses[1].folder.name}: no space"):
+        raise_failures([statuses[0], replace(statuses[1], state="failed", error="no space")])
 
 
 def test_a_notebook_s_table_follows_the_runs_but_not_at_every_look(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +223,7 @@ def test_a_lease_dated_in_the_future_is_named_at_once_and_holds_as_long_as_it_sh
     (status,) = run_all(starting(data, [held])[1], [held], data, say=said.append)
     assert status.state == "finished"
     (line,) = said
-    assert line.startswith("process 12345 on elsewhere is training Walking-3f-1ue-seed0, which is left to it")
+    assert line == f"process 12345 on elsewhere is training {folder}, which is left to it"
 
 
 def test_a_run_that_starts_from_another_of_the_sweep_waits_for_it(data: PoseDataset) -> None:

@@ -24,7 +24,7 @@ class RunStatus:
     """How one run of a sweep is doing."""
 
     config: RunConfig
-    folder: Path
+    folder: Path  # its whole name is shown: two runs may differ in the hash only
     state: str  # "waiting", "starting", "training", "testing", "finished", "reused" or "failed"
     share: float  # of its windows seen so far, 0 to 1
     windows: int  # it has to see
@@ -32,11 +32,6 @@ class RunStatus:
     epochs: str = ""  # trained so far, "3.2 of 12.0"; empty where it does not train
     loss: float | None = None  # of its last row of history, mm
     error: str = ""  # why it failed
-
-    @property
-    def name(self) -> str:
-        """As its folder's, without the hash: "Eating-27f-16ue-seed1"."""
-        return self.folder.name.rpartition("-")[0]
 
     @property
     def ended(self) -> bool:
@@ -127,7 +122,7 @@ def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
     for status in statuses:
         run = Run(status.folder) if status.state in ("finished", "reused") else None
         row = {
-            "run": status.name,
+            "run": status.folder.name,
             "state": status.state,
             "epoch": status.epochs,
             "loss [mm]": status.loss,
@@ -136,7 +131,7 @@ def sweep_table(statuses: Sequence[RunStatus]) -> pd.DataFrame:
             "windows": f"{status.windows:,}",
             "training [s]": run.timing["train_seconds"] if run else None,
             "own test MPJPE [mm]": run.own_mpjpe if run else None,
-            "folder or error": status.folder.name if run else status.error.partition("\n")[0],
+            "error": status.error.partition("\n")[0],
         }
         rows.append(row)
     table = pd.DataFrame(rows)

@@ -95,7 +95,7 @@ def run_on(
                 continue
             if number not in watches:
                 watches[number] = LeaseWatch(folder / LEASE)
-                say(f"{holder} is training {statuses[number].name}, which is left to it ({folder})")
+                say(f"{holder} is training {folder}, which is left to it")
             watches[number].look()
         if not at_work:
             time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -118,7 +118,7 @@ def raise_failures(statuses: Sequence[RunStatus]) -> None:
     for status in statuses:
         if status.state == "failed":
             log = status.folder / LOG
-            reasons.append(f"- {status.name}: {status.error}" + f"\n  its log: {log}" * log.is_file())
+            reasons.append(f"- {status.folder.name}: {status.error}" + f"\n  its log: {log}" * log.is_file())
     if reasons:
         kept = "The others are finished and kept; the same command again runs only those that failed, from their checkpoints."
         raise SweepFailed("\n".join([f"{len(reasons)} of {len(statuses)} runs failed:", *reasons, kept]))
