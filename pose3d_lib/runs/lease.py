@@ -97,10 +97,18 @@ def read_holder(folder: str | os.PathLike) -> str:
     owner = _lease(folder).owner
     if owner is None:
         return "a process that has just begun"
-    host = owner.hostname.partition("?")[0]  # behind it filelock names a container's namespace of processes
-    if host == socket.gethostname() and not psutil.pid_exists(owner.pid):
+    # in a container, which has process numbers of its own, filelock adds their namespace to the name
+    host, _, namespace = owner.hostname.partition("?pidns-")
+    is_here = host == socket.gethostname() and namespace in ("", _own_namespace())
+    if is_here and not psutil.pid_exists(owner.pid):
         return ""
     return f"process {owner.pid} on {printable(host)}"
+
+
+def _own_namespace() -> str:
+    """The namespace of this process's number, as filelock writes it; "" where there are none."""
+    path = Path("/proc/self/ns/pid")
+    return f"{path.stat().st_ino:x}" if path.exists() else ""
 
 
 class LeaseWatch:
