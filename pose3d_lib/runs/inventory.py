@@ -250,6 +250,8 @@ def remove(planned: RunEntry) -> str:
             shutil.rmtree(gone, ignore_errors=True)  # of a removal that was killed
             folder.rename(gone)  # at once, so that a kill leaves no half of a run
         shutil.rmtree(gone)
+    except InputError as error:  # another version holds it
+        return str(error)
     except OSError as error:
         return f"cannot be removed ({error.strerror})"
     return ""

@@ -8,7 +8,7 @@ import pytest
 from filelock import SoftFileLease
 
 from pose3d_lib.runs.inventory import State, list_runs, plan_removals, remove
-from pose3d_lib.runs.layout import RESULT_FORMAT
+from pose3d_lib.runs.layout import LEASE_SECONDS, RESULT_FORMAT
 from tests.helpers.listed_runs import name_of, write_folder, write_lease
 
 OLDER = RESULT_FORMAT - 1
@@ -100,6 +100,14 @@ def test_the_run_of_a_dead_process_elsewhere_is_removed_after_a_day_without_a_si
     (reason,) = cleaned()
     assert reason.endswith(f"delete {recent / '.lease'}")
     assert (recent.exists(), abandoned.exists()) == (True, False)
+
+
+def test_a_run_that_another_version_holds_is_told_and_the_rest_goes(runs: Path) -> None:
+    first, second = (write_folder(runs, name_of(number), finished=False) for number in range(2))
+    write_lease(first, age=LEASE_SECONDS + 5, seconds=7.0)
+    (reason,) = cleaned()
+    assert "another version wrote it" in reason
+    assert (first.exists(), second.exists()) == (True, False)
 
 
 def test_nothing_behind_a_link_is_removed(runs: Path, tmp_path: Path) -> None:
