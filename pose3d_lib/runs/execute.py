@@ -26,7 +26,7 @@ from pose3d_lib.runs.models import write_card
 from pose3d_lib.runs.run import DAMAGED_REMEDY, Run, run_folder
 from pose3d_lib.runs.signals import catch_signals
 from pose3d_lib.runs.start import describe_provenance, load_start
-from pose3d_lib.training.checkpoint import Checkpoint, delete_checkpoints, load_checkpoint, save_checkpoint
+from pose3d_lib.training.checkpoint import NEW_START, Checkpoint, delete_checkpoints, load_checkpoint, save_checkpoint
 from pose3d_lib.training.history import HistoryRow, Trained
 from pose3d_lib.training.loop import in_turn, train
 from pose3d_lib.training.plan import RunPlan, plan_baseline
@@ -196,7 +196,10 @@ def _write_provenance(folder: Path, now: dict, checkpoint: Checkpoint | None) ->
     if checkpoint is None:
         write_json(path, now)
         return
-    begun = read_json(path, Whole).root
+    try:
+        begun = read_json(path, Whole).root
+    except InputError as error:
+        raise InputError(f"{folder}: {error}, though there is a checkpoint; {NEW_START}") from error
     kept = ("started", "commit", "python", "packages", "system", "processor", "device")
     resumed = {"windows": checkpoint.numbers["seen"], **{name: now[name] for name in kept}}
     write_json(path, {**begun, "resumed": [*begun.get("resumed", []), resumed]})

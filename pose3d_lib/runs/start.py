@@ -50,7 +50,10 @@ def load_start(plan: RunPlan) -> tuple[dict[str, Tensor] | None, dict[str, str |
         )
     folder = runs_dir() / name
     check_finished(folder, ANOTHER)
-    origin, made = read_json(folder / PROVENANCE, Origin), read_json(folder / CONFIG, RunConfig)
+    try:
+        origin, made = read_json(folder / PROVENANCE, Origin), read_json(folder / CONFIG, RunConfig)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}; {ANOTHER}") from error
     if origin.dataset.fingerprint != data.fingerprint:
         raise InputError(
             f"{folder}: trained on other data, {origin.dataset.name} with fingerprint {origin.dataset.fingerprint[:10]} "

@@ -140,6 +140,10 @@ def test_a_signal_ends_the_run_after_it_has_saved_and_the_next_call_goes_on(numb
     folder = run_folder(config(), data)
     assert load_checkpoint(folder)[0].numbers["seen"] == 60
     assert not (folder / LEASE).exists()
+    provenance = (folder / "provenance.json").rename(folder / "kept")
+    with pytest.raises(InputError, match=rf"{folder}: provenance.json: cannot be read .*delete both checkpoints"):
+        execute_run(plan_run(config(), data))
+    provenance.rename(folder / "provenance.json")
     said, rows = [], []
     run = execute_run(plan_run(config(), data), say=said.append, on_row=rows.append)
     assert "resumes after 60 windows" in said
