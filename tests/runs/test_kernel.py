@@ -87,6 +87,20 @@ def test_where_kernels_can_no_longer_be_forked_they_are_started(work: Path) -> N
     assert not processes_of(work)
 
 
+@pytest.mark.skipif(not SUPPORTED, reason="kernels are forked on Linux only")
+def test_what_imports_print_is_not_taken_for_a_kernel(work: Path) -> None:
+    notebook = nbformat.read(work / "work.ipynb", as_version=4)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("import this"))  # a module that prints
+    nbformat.write(notebook, work / "work.ipynb")
+    with open_kernels(1, "work") as submit:
+        call = submit(*ask(work, 0, 60))
+        assert wait_until((work / "0.at").exists, 60)
+        (kernel,) = find_kernels(work)
+        assert kernel.ppid() != os.getpid(), "it was forked"
+        kernel.kill()
+        assert call.exception(60)
+
+
 SWEEP = """
 import sys
 from pathlib import Path

@@ -66,6 +66,8 @@ def main(notebook: str) -> None:
     """Import what the first code cell of a notebook imports, then fork a kernel for every line of stdin, and print its number."""
     import gc
 
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what an import prints is no answer
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # a kernel ends with the process of this number
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # as every kernel does
     from ipykernel import kernelapp
@@ -79,13 +81,13 @@ def main(notebook: str) -> None:
     for line in sys.stdin:
         arguments, environment = json.loads(line)
         if kernel := os.fork():
-            print(kernel, flush=True)
+            print(kernel, file=answers, flush=True)
             continue
         os.setsid()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         warnings.resetwarnings()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(2, 1)
+        answers.close()
         os.environ.clear()
         os.environ.update(environment | {"JPY_PARENT_PID": str(os.getppid())})
         sys.argv = arguments

@@ -163,7 +163,8 @@ def _execute(
     import papermill
 
     started: list[AsyncKernelManager] = []
-    with tempfile.TemporaryDirectory(prefix="pose3d-kernel-") as folder, _interrupted_by(stop, started):
+    own = tempfile.TemporaryDirectory(prefix="pose3d-kernel-", ignore_cleanup_errors=True)  # the kernel may still write
+    with own as folder, _interrupted_by(stop, started):
         # socket files: no ports to collide, no warning about open ones
         sockets = os.name == "posix" and len(folder) < LONGEST_SOCKET
         connection = {"transport": "ipc", "ip": f"{folder}/socket"} if sockets else {}
