@@ -29,6 +29,7 @@ from pose3d_lib.data.open import open_dataset, prepared_path
 from pose3d_lib.data.skeleton import COCO_17
 from pose3d_lib.data.spec import DataSpec
 from pose3d_lib.data.untrusted import client
+from pose3d_lib.data.untrusted.answers import ARRAY
 from pose3d_lib.training.parameters import make_config
 from tests.helpers import detection_files as detected
 from tests.helpers.bvh_texts import PERSON, bvh_text, walk, write_person
@@ -295,6 +296,13 @@ def npz_cases() -> Cases:
     }  # fmt: skip
     for name, content in seconds.items():
         yield f"plain motion: {name}", lambda folder, _, content=content: in_plain_motion(folder, content)
+    yield (
+        "detections: 10^12 frames without people",
+        lambda folder, _: in_detectron(folder, header((PROMISED, 2, 0, 4, 17))),
+    )
+    claimed = pickle.dumps(np.array({"video": {"custom": [{ARRAY: ["<f4", [PROMISED, 0, 2], 0]}]}}, dtype=object))
+    yield "detections: 10^12 frames in an answer's words", lambda folder, _: in_custom(folder, objects(claimed))
+    yield "an npy of 10^12 frames without joints", named("mine.npy", header((PROMISED, 0, 2)), "float32", joints="coco")
     walk = "a/Walking/1"
     yield "a bomb", bomb("mine.npz", [walk], header((4_901_960, 17, 3)), 4_901_960 * 204, walk)
     many = [f"{name}/Walking/{take}" for name in "ab" for take in range(20)]

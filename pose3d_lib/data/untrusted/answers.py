@@ -6,13 +6,16 @@ which could only show bytes of the same answer.
 """
 
 import json
+import math
 import sys
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import numpy as np
 
 ARRAY = "pose3d array"
 ALIGNED = 64  # bytes
+MOST_EMPTY = 100_000  # the product of the other lengths of an array that has a length of 0
 
 
 class Refused(Exception):
@@ -35,9 +38,7 @@ def pack(value: object, file: BinaryIO) -> str:
             )
         if value.dtype == object:
             return value.tolist()
-        _check_kind(value.dtype)
-        if value.size > max(1, value.nbytes):
-            raise Refused(f"holds an array of {value.size:,} items without a byte; refused")
+        _check_array(value.dtype, value.shape)
         if value.dtype.kind == "U":
             value.tolist()  # fails for letters that Unicode does not have
         file.write(bytes(-file.tell() % ALIGNED))
@@ -58,12 +59,16 @@ def unpack(text: str, buffer: np.ndarray) -> object:
         if item.keys() != {ARRAY}:
             return item
         code, shape, start = item[ARRAY]
-        _check_kind(np.dtype(code))
+        _check_array(np.dtype(code), shape)
         return np.ndarray(shape, code, buffer=buffer[start:])
 
     return json.loads(text, object_hook=found)
 
 
-def _check_kind(dtype: np.dtype) -> None:
+def _check_array(dtype: np.dtype, shape: Sequence[int]) -> None:
     if dtype.kind not in "biufcSU":  # above all no addresses of objects
         raise Refused(f"holds an array of type {dtype}; expected numbers or texts; refused")
+    # A file may announce any number of empty rows, which only the loops over them notice.
+    items, most = math.prod(filter(None, shape)), MOST_EMPTY if dtype.itemsize else 1
+    if 0 in (dtype.itemsize, *shape) and items > most:
+        raise Refused(f"holds an array of {items:,} items without a byte; refused")

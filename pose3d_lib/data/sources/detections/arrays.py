@@ -105,7 +105,7 @@ def read_npy(path: Path, joints: str) -> Video:
 def _dense_people(array: object, where: str, track: str | None = None) -> list[Person]:
     """One person in every frame."""
     numbers = isinstance(array, np.ndarray) and array.dtype.kind in "fiu"
-    if not (numbers and array.ndim == 3 and array.shape[2] in (2, 3) and array.shape[1] <= MAX_JOINTS):
+    if not (numbers and array.ndim == 3 and array.shape[2] in (2, 3) and 0 < array.shape[1] <= MAX_JOINTS):
         raise InputError(
             f"{where}: {shown(array)}; expected (frames, joints, 2 or 3): x, y and perhaps a score, in pixels"
         )
