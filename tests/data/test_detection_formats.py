@@ -451,7 +451,8 @@ COCO = {
     r"images\[1\]\.id: expected an id of its own": lambda c: c["images"][1].update(id=100),
     r"frame 0 is there twice": lambda c: c["images"][1].update(file_name="img_0.png"),
     r"annotations\[1\]\.image_id: 5 is none of the images": lambda c: c["annotations"][1].update(image_id=5),
-    r"images: expected a list": lambda c: c.pop("images"),
+    "annotations without images; add": lambda c: c.pop("images"),
+    r"images: expected a list of objects, found 5": lambda c: c.update(images=5),
 }
 MEDIAPIPE = {
     r"\[2\]\.landmarks\.landmark: .* found 7": lambda i: i[2].update(landmarks={"landmark": 7}),
