@@ -109,6 +109,11 @@ def test_tracks_count_if_everybody_has_one_and_they_differ() -> None:
     assert make_video("v", "v.json", found, []).tracks is None
 
 
+def test_a_frame_of_too_many_people_without_tracks_is_refused() -> None:
+    with pytest.raises(InputError, match=r"v\.json: 101 people in frame 0; at most 100"):
+        link(video(*[LEFT[:2]] * 101))
+
+
 def line(frames: list[int]) -> np.ndarray:
     """(n, 2, 2): two joints that move evenly."""
     return np.array([[[n, 2 * n], [100 - n, 5]] for n in frames], float)

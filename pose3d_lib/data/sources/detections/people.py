@@ -68,11 +68,20 @@ def link(video: Video) -> tuple[str, ...]:
     From frame to frame, those go together whose joints lie nearest to where they were: by the median distance of the
     joints that both have, as a share of the larger box's diagonal, at most `REACH` per frame, so that the sum over all
     people is least. Where never more than one person is in a frame, it is one person.
+
+    Raises:
+        InputError: there are more than `REMEMBERED` people in a frame.
     """
     starts = np.flatnonzero(np.diff(video.frames, prepend=-1))
     stops = np.append(starts[1:], len(video.frames))
     if (stops - starts).max() == 1:
         return ("1",) * len(video.frames)
+    if (stops - starts).max() > REMEMBERED:  # each is compared with each
+        frame = int(video.frames[starts[(stops - starts).argmax()]])
+        raise InputError(
+            f"{video.where}: {(stops - starts).max():,} people in frame {frame}; at most {REMEMBERED} can be told apart: give "
+            "everybody a track, or leave out uncertain detections"
+        )
     from scipy.optimize import linear_sum_assignment  # takes most of a second, which only those who need it should wait
 
     tracks = np.zeros(len(video.frames), np.int64)
