@@ -148,6 +148,7 @@ def test_joints_without_channels_keep_their_offset(channels) -> None:
         ("OFFSET 10 0 0", "OFFSET 10 nan 0", "line 8: the OFFSET of 'Elbow' is '10 nan 0'"),
         ("    OFFSET 10 0 0\n", "", "'Elbow' has no OFFSET"),
         ("CHANNELS 4", "CHANNELS 3", "line 9: found 'CHANNELS 3 Z.*expected their number"),
+        ("CHANNELS 4", "CHANNELS " + "9" * 5000, "line 9: found 'CHANNELS 9.*expected"),
         ("Xposition", "Wposition", "line 9: .*Wposition"),
         ("Xposition", "Xrotation", "line 9: .*different ones"),
         ("Frames: 2", "Frames: two", "line 16: expected 'Frames"),
@@ -156,7 +157,7 @@ def test_joints_without_channels_keep_their_offset(channels) -> None:
         ("Frames: 2\nFrame Time: 0.02\n", f"Frames: 3\nFrame Time: 0.02\n{' ' * 20}", "line 18: .*found 2 frames"),
         ("0.02", "0", "Frame Time between"),
         ("90 0 0 90 12 0 0", "90 0 0 90 12 0", "line 20: found 6 numbers, expected 7"),
-        ("90 0 0 90", "90 0 x 90", "line 20: 'x' is not a number"),
+        ("90 0 0 90", "90 0 x 90", "line 20: 'x' is not a number up to 10,000,000"),
         ("90 0 0 90", "90 0 nan 90", "line 20: 'nan'"),
         ("90 0 0 90", "90 0 1e30 90", "line 20: '1e30'"),
         ("90 0 0 90", "90 0 12.3456.789 90", r"line 20: '12\.3456\.789'"),
@@ -169,6 +170,11 @@ def test_a_broken_file_is_refused_with_its_line(old, new, said) -> None:
     with pytest.raises(InputError, match=said) as refusal:
         parse(ARM.replace(old, new, 1))
     assert str(refusal.value).startswith("arm.bvh")
+
+
+def test_a_hierarchy_that_is_cut_off_is_refused_with_its_end() -> None:
+    with pytest.raises(InputError, match="line 6: found the end, expected ROOT, JOINT"):
+        parse(ARM.partition("  JOINT")[0])
 
 
 def test_more_whole_frames_than_promised_are_read_and_part_of_one_is_not() -> None:

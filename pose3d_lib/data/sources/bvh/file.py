@@ -32,7 +32,7 @@ STEP = re.compile(
     rb"""\s*(?P<step>
     (?P<joint>ROOT|JOINT|END)(?=[\s{])(?P<name>[^{}]*)\{
     | OFFSET(?P<offset>(?:\s+[^\s{}]+){3})
-    | CHANNELS\s+(?P<count>[0-9]+)(?P<channels>(?:\s+[XYZ](?:position|rotation)(?=[\s}]))*)
+    | CHANNELS\s+(?P<count>[0-9]{1,9})(?P<channels>(?:\s+[XYZ](?:position|rotation)(?=[\s}]))*)
     | (?P<close>\})
     | (?P<motion>MOTION)(?=\s|$))""",
     re.IGNORECASE | re.VERBOSE,
@@ -142,7 +142,8 @@ class _Text:
                     self.fail(at, f"{names[joint]!r} has no OFFSET")
         rest = self.data[place:HEADER_LIMIT].lstrip()
         expected = f"ROOT, JOINT, End Site, OFFSET, CHANNELS, a brace, or MOTION within {HEADER_LIMIT >> 20} MB"
-        self.fail(min(len(self.data), HEADER_LIMIT) - len(rest), f"found {_show(rest)}, expected {expected}")
+        found = _show(rest) if rest else "the end"
+        self.fail(min(len(self.data), HEADER_LIMIT) - len(rest), f"found {found}, expected {expected}")
 
     def numbers(self, begin: int, frames: int, width: int) -> np.ndarray:
         """(frames, width) numbers of the text from `begin` on; `frames` or more, if what is there are whole frames."""
@@ -162,7 +163,7 @@ class _Text:
         for line in re.finditer(rb"\S[^\n]*", text):
             words = line[0].split()
             if bad := next((word for word in words if not _is_value(word)), b""):
-                self.fail(begin + line.start(), f"{_show(bad)} is not a number of a motion")
+                self.fail(begin + line.start(), f"{_show(bad)} is not a number up to {VALUE_LIMIT:,.0f}")
             if len(words) != width:
                 self.fail(begin + line.start(), f"found {len(words)} numbers, expected {width} for each frame")
         self.fail(begin, f"promised are {promised}, found {len(column) / width:g} frames")
