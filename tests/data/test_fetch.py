@@ -285,6 +285,30 @@ def test_what_a_killed_fetch_left_is_removed(offer, root: Path) -> None:
     assert {path.name for path in (root / "downloads").iterdir()} <= {"walks.zip", ".lock"}
 
 
+def test_a_fetch_that_is_killed_while_the_old_files_are_removed_leaves_the_folder_whole(
+    offer, root, monkeypatch
+) -> None:
+    get()
+
+    def killed(folder: Path, **_: object) -> None:
+        if folder.exists():
+            next(folder.rglob("*.bvh")).unlink()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        get(again=True)
+    assert files(root / "walks") == UNPACKED
+
+
+def test_a_full_disk_is_named_by_the_folder_that_did_not_fit(offer, root: Path, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")  # as of `write`, which names no file
+
+    monkeypatch.setattr("pose3d_lib.data.sources.fetch.write_json", full)
+    refused(root, r"walks\.unpacking.*No space")
+
+
 # Archives
 
 
@@ -324,7 +348,7 @@ BAD = {
     "damaged": (DAMAGED, r"walk_ann_1\.bvh': (cannot be read|unpacks to)"),
     "long name": (evil(f"{INSIDE}data/{'x' * 300}.bvh"), "cannot be written"),
     "file as folder": (evil(f"{INSIDE}data/walk_ann_1.bvh/x.bvh"), "cannot be written"),
-    "no motion": (pack({f"{INSIDE}readme": b"no motion"}), "no BVH file"),
+    "no motion": (pack({f"{INSIDE}readme": b"no motion"}), "no BVH file.*`--again`"),
     "html": (b"<html>sign in</html>", "cannot be read"),
     "cut": (WHOLE[:-30], "cannot be read"),
 }

@@ -108,8 +108,9 @@ def _download(url: str, target: Path, bars: Progress) -> None:
 
 def _replace(known: Collection, before: Record | None, bars: Progress) -> Record:
     """Unpack the archive beside the collection's folder, and put it in its place if it is whole, with the files of `before`."""
-    staging = known.home.with_name(f".{known.home.name}.unpacking")
-    shutil.rmtree(staging, ignore_errors=True)  # of a killed fetch
+    work = known.home.with_name(f".{known.home.name}.unpacking")
+    staging = work / "new"
+    shutil.rmtree(work, ignore_errors=True)  # of a killed fetch
     try:
         _unpack(known, staging, bars)
         record = _describe(known, staging)
@@ -123,12 +124,14 @@ def _replace(known: Collection, before: Record | None, bars: Progress) -> Record
         if known.index:
             bars.console.out(write_takes(staging, staging / known.index), highlight=False)
         write_json(staging / RECORD, record.model_dump(mode="json"))
-        shutil.rmtree(known.home, ignore_errors=True)
+        if before:  # moved away in one step: a folder that was being removed would still have its record
+            known.home.rename(work / "old")
         staging.rename(known.home)
     except OSError as error:
-        raise InputError(f"{error.filename}: cannot be written ({error.strerror}); mend it and try again") from error
+        where = error.filename or staging  # a full disk is reported without a name
+        raise InputError(f"{where}: cannot be written ({error.strerror}); mend it and try again") from error
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(work, ignore_errors=True)
     return record
 
 
@@ -140,7 +143,8 @@ def _unpack(known: Collection, folder: Path, bars: Progress) -> None:
     motion = sorted(name for name in sizes if name.startswith(inside) and name.lower().endswith(".bvh"))
     documents = {f"{inside}{name}": name for name in known.documents if f"{inside}{name}" in sizes}
     if not motion or (known.index and known.index not in documents.values()):
-        raise InputError(f"{archive}: has no BVH file, or no {known.index or 'other file'}, in its folder {inside}")
+        lacking = known.index if motion else "BVH file"
+        raise InputError(f"{archive}: there is no {lacking} in its folder {inside}; `--again` downloads it again")
     shared = os.path.commonpath([os.path.dirname(name) for name in motion])
     targets = {name: os.path.relpath(name, shared) for name in motion} | documents
     task = bars.add_task("unpacking", total=sum(sizes[name] for name in targets))
