@@ -151,16 +151,19 @@ def _row(kind: str, name: str, windows: str, poses: torch.Tensor, truth: torch.T
 
 
 def main() -> None:
-    if sys.argv[1] == "run":
-        run(sys.argv[2])
-        return
-    if sys.argv[1] == "train":
-        train([*READY])
-        export()
-        return
-    train([ALONE])
-    page = project_root() / "docs" / "ready.md"
-    page.write_text(put_table(page.read_text(encoding="utf-8"), "ready", to_markdown(measure())), encoding="utf-8")
+    match sys.argv[1:]:
+        case ["run", name]:  # one of those that `train` starts
+            run(name)
+        case ["train"]:
+            train([*READY])
+            export()
+        case ["measure"]:
+            train([ALONE])
+            page = project_root() / "docs" / "ready.md"
+            text = put_table(page.read_text(encoding="utf-8"), "ready", to_markdown(measure()))
+            page.write_text(text, encoding="utf-8")
+        case words:
+            raise SystemExit(f"found {' '.join(words)!r}, expected train or measure")
 
 
 if __name__ == "__main__":
