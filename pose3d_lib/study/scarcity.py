@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.dataset import PoseDataset
 from pose3d_lib.data.spec import Name
@@ -120,9 +121,13 @@ def subjects(config: ScarcityConfig, data: PoseDataset) -> tuple[str, tuple[str,
 def question_actions(config: ScarcityConfig, data: PoseDataset) -> list[str]:
     """The actions of this paper's question; none where there is only one action to train on."""
     actions = compared_actions(data, config.actions)
-    if len(data.train_actions) < 2:
-        return []
-    return actions if config.actions else paper_actions(actions)
+    if len(data.train_actions) > 1:
+        return actions if config.actions else paper_actions(actions)
+    if config.actions:
+        raise InputError(
+            f"parameter actions: {data.name} has only {actions[0]}, and no other to see without poses; leave it out"
+        )
+    return []
 
 
 def _make_run(config: ScarcityConfig, data: PoseDataset, settings: dict[str, object]) -> RunConfig:

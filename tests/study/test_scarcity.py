@@ -123,6 +123,8 @@ def test_the_actions_asked_about_are_the_paper_s_or_the_first_two(tiny_data: Pos
     assert question_actions(study(), hand_made(rows)) == ["Walking", "Jumping"]
     single = hand_made([(who, "Walking", "0", 0, 9) for who in ("S1", "S9")])
     assert question_actions(study(), single) == []
+    with pytest.raises(InputError, match="has only Walking, and no other to see without poses"):
+        question_actions(study(actions="Walking"), single)
 
 
 @pytest.mark.parametrize(
