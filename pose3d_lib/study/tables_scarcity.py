@@ -41,7 +41,7 @@ class ScarcityResults:
 
 
 def collect_scarcity(config: ScarcityConfig, data: PoseDataset) -> ScarcityResults:
-    """What the finished runs of a study say, and its folder holds from now on; an InputError as of `find_runs`."""
+    """What the finished runs of a study say, and its folder holds from now on."""
     found = find_runs(plan_scarcity(config, data), {config.data: data})
     columns = ["action", "share", "frames", "epochs", "arm", "loss", "seed", *METRICS, "mrpe"]
     table = pd.DataFrame([_row(run) for run in found.values()], columns=columns)
