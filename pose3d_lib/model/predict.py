@@ -61,10 +61,8 @@ def pad_clips(
     screen = torch.empty((room * int(starts[-1]), pixels.shape[1], 2 if scores is None else 3))
     for row, end, length, clip in zip(starts, starts[1:], lengths, clips.itertuples(), strict=False):
         camera, own = data.cameras[clip.camera], screen[row:end]
-        inside = own[before : before + length]
-        inside[..., :2] = normalize_screen(
-            torch.from_numpy(pixels[clip.start : clip.stop]), camera.width, camera.height
-        )
+        inside, frames = own[before : before + length], torch.from_numpy(pixels[clip.start : clip.stop])
+        inside[..., :2] = normalize_screen(frames, camera.width, camera.height)
         if scores is not None:
             inside[..., 2] = torch.from_numpy(scores[clip.start : clip.stop])
         own[:before] = inside[0]

@@ -74,14 +74,15 @@ class TrainingWindows:
         counts = -(-frames // chunk)  # windows of each clip
         clip_rows = torch.arange(len(frames)).repeat_interleave(counts)
         done = chunk * (torch.arange(len(clip_rows)) - (counts.cumsum(0) - counts)[clip_rows])  # of the clip's frames
-        lengths, first = (frames[clip_rows] - done).clamp(max=chunk), (frames.cumsum(0) - frames)[clip_rows] + done
+        lengths = (frames[clip_rows] - done).clamp(max=chunk)
+        first = (frames.cumsum(0) - frames)[clip_rows] + done  # output frame, of those of all clips
         rows = padded.first_row[first]
         if mirrored:
             rows = torch.cat([rows, rows + len(padded.screen) // 2])
             first = torch.cat([first, first + frames.sum()])
         self.lengths, self.clip_rows = lengths.repeat(room), clip_rows.repeat(room)
         self.screen, self.first_row = self._keep(padded.screen, data.layouts[keypoints]).flatten(1), rows.to(device)
-        self._first, self._own = first.to(device), self.lengths.to(device)  # output frame, and number of them
+        self._first, self._own = first.to(device), self.lengths.to(device)
         self.targets = self._roots = self._labels = self._cameras = None
         if labelled:
             self.targets = self._keep(end_to_end(data.positions, clips, room=room), data.skeleton)
