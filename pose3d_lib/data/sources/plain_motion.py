@@ -64,9 +64,8 @@ def read(spec: DataSpec, path: Path, progress: Progress) -> PoseDataset:
         notes.append(f"Taken for {FPS:g} frames per second (`fps` says otherwise).")
     used = {"/".join(key): key for key in keys if key[0] in (*train, *test)}
     found = read_file(path, "npz", [stored[key] for key in used.values()])
-    motions = read_takes(
-        list(used), lambda name: _check_motion(found[stored[used[name]]], f"{path}: key {name!r}"), progress
-    )
+    arrays = {name: found[stored[key]] for name, key in used.items()}
+    motions = read_takes(list(used), lambda name: _check_motion(arrays[name], f"{path}: key {name!r}"), progress)
     takes = [Take(key, motion) for key, motion in zip(used.values(), motions, strict=True)]
     if np.median([uprightness(motion) for motion in motions]) < 0.5:
         raise InputError(f"{path}: in most takes the bodies do not stand along z; expected world metres, z up")

@@ -119,9 +119,7 @@ class _Text:
                     end_sites[joint] += 1
                     name = f"{names[joint]}{END}{end_sites[joint] if end_sites[joint] > 1 else ''}"
                 if not name or name in names or len(names) == JOINT_LIMIT:
-                    self.fail(
-                        at, f"the joint's name is {name!r}; expected at most {JOINT_LIMIT} joints of different names"
-                    )
+                    self.fail(at, f"the joint's name is {name!r}; expected at most {JOINT_LIMIT} different names")
                 open_joints.append(len(names))
                 names.append(name)
                 parents.append(joint)

@@ -63,9 +63,8 @@ def fetch(name: str, console: Console, *, again: bool = False) -> Path:
         record = _read_record(home)
         if record and not again:
             commit = "" if record.commit == known.commit else f" (of commit {record.commit}, now {known.commit})"
-            say(
-                f"{name} was fetched on {record.fetched:%Y-%m-%d}{commit} and lies in {home}; `--again` fetches it again"
-            )
+            when = f"{record.fetched:%Y-%m-%d}{commit}"
+            say(f"{name} was fetched on {when} and lies in {home}; `--again` fetches it again")
             return home
         if not record and home.exists():
             raise InputError(
