@@ -120,10 +120,7 @@ def _open_coco(content: dict, where: str) -> tuple[list[_Image], dict[str, objec
     """COCO's annotations: the images, and the people in them. A joint with v 0 is not labelled; v is no score."""
     images, named, sizes = [], {}, set()
     if "images" not in content:
-        raise InputError(
-            f"{where}: annotations without images; add `images`, a list of COCO's images (id, file_name, width, height), one for "
-            "every image_id of the annotations"
-        )
+        raise InputError(f"{where}: annotations without images; add COCO's `images` (id, file_name, width, height)")
     for at, image in _objects(content["images"], f"{where}: images"):
         key, name = shown(image.get("id")), image.get("file_name")
         if key in named:

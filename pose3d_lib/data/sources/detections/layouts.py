@@ -15,7 +15,6 @@ from pose3d_lib.data.skeleton import COCO_17, H36M_17, sided_skeleton
 # shoulders, and Thorax 0.02. That ears lie 0.12 above them is a judgement: 0.11 and 0.13 would give 1.4 and 1.2.
 HEAD_REACH = 1.3
 
-
 _OPENPOSE_ARMS = "Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist"
 _OPENPOSE_LEGS = "RHip RKnee RAnkle LHip LKnee LAnkle"
 _OPENPOSE_FACE = "REye LEye REar LEar"

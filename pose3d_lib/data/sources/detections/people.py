@@ -76,11 +76,10 @@ def link(video: Video) -> tuple[str, ...]:
     stops = np.append(starts[1:], len(video.frames))
     if (stops - starts).max() == 1:
         return ("1",) * len(video.frames)
-    if (stops - starts).max() > REMEMBERED:  # each is compared with each
-        frame = int(video.frames[starts[(stops - starts).argmax()]])
+    if (most := (stops - starts).max()) > REMEMBERED:  # each is compared with each
+        frame = video.frames[starts[(stops - starts).argmax()]]
         raise InputError(
-            f"{video.where}: {(stops - starts).max():,} people in frame {frame}; at most {REMEMBERED} can be told apart: give "
-            "everybody a track, or leave out uncertain detections"
+            f"{video.where}: {most:,} people in frame {frame}; at most {REMEMBERED} are read without tracks"
         )
     from scipy.optimize import linear_sum_assignment  # takes most of a second, which only those who need it should wait
 

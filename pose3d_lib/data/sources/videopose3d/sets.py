@@ -34,13 +34,7 @@ MOST_JOINTS = 1000
 
 # The joints of 2D keypoints by VideoPose3D's names. Some files do not name theirs; neither do those of ground truth,
 # whose joints are those of the 3D.
-LAYOUTS = {
-    "h36m": H36M_17,
-    "coco": COCO_17,
-    "mpii": MPII_16,
-    "humaneva15": HUMANEVA_15,
-    "humaneva20": HUMANEVA_20,
-}
+LAYOUTS = {"h36m": H36M_17, "coco": COCO_17, "mpii": MPII_16, "humaneva15": HUMANEVA_15, "humaneva20": HUMANEVA_20}
 NAMES = {layout: name for name, layout in LAYOUTS.items()}
 UNNAMED = {"sh_pt_mpii": "mpii", "sh_ft_h36m": "mpii"}
 
