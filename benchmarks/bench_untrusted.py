@@ -26,7 +26,7 @@ def main() -> None:
         starts = []
         for _ in range(REPETITIONS):
             client.stop()
-            starts.append(seconds_of(lambda: client.list_npz_keys(small)))
+            starts.append(seconds_of(lambda: client.list_keys(small, "npz")))
         rows.append(promise("to start the process and read a small .npz", "s", starts, SECONDS_TO_START))
         motion = np.random.default_rng(0).normal(size=(FRAMES, 17, 3)).astype(np.float32).round(3)
         for name, save in (("stored", np.savez), ("compressed", np.savez_compressed)):

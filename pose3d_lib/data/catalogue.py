@@ -78,11 +78,6 @@ class Collection:
     def fetched(self) -> bool:
         return (self.home / RECORD).is_file()
 
-    def licence_lines(self) -> tuple[str, ...]:
-        """What to read before downloading."""
-        name = f"Licence: {self.licence.name}, {self.licence.url}"
-        return self.title, name, self.licence.terms, f"To cite or thank: {self.citation}"
-
 
 @dataclass(frozen=True)
 class Entry:

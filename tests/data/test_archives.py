@@ -10,7 +10,7 @@ import pytest
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.untrusted import client
-from pose3d_lib.data.untrusted.client import list_members, read_key
+from pose3d_lib.data.untrusted.client import list_keys, read_key
 
 CONTENT = {"a/one.txt": b"first", "a/two.txt": b"", "b/three.bin": bytes(range(256)) * 300, "b/grün 1.txt": b"x"}
 EVERY_WAY = pytest.mark.parametrize("way", ["zip", "stored.zip", "tgz", "tar"])
@@ -43,7 +43,7 @@ def add(archive: tarfile.TarFile, name: str, data: bytes = b"", **changes: objec
 
 
 def contents(path: Path) -> dict[str, bytes]:
-    sizes = list_members(path)
+    sizes = list_keys(path, "archive")
     found = {name: read_key(path, "archive", name).tobytes() for name in sizes}
     assert {name: len(data) for name, data in found.items()} == sizes
     return found
@@ -76,7 +76,7 @@ def test_a_path_that_leads_out_is_refused_by_name(way: str, tmp_path: Path) -> N
     for name in ("../out", "a/../../out", "/tmp/out", "..", "a\\..\\..\\out", "C:/out", "\\out", "a/.."):
         path = write(tmp_path / f"x.{way}", {**CONTENT, name: b"out"})
         with pytest.raises(InputError, match="leads out of the archive") as refusal:
-            list_members(path)
+            list_keys(path, "archive")
         assert repr(name) in str(refusal.value)
 
 
@@ -99,7 +99,7 @@ def test_links_and_devices_in_a_tar_are_not_read(tmp_path: Path) -> None:
         add(archive, "device", type=tarfile.CHRTYPE, devmajor=1, devminor=5)
         add(archive, "pipe", type=tarfile.FIFOTYPE)
         add(archive, "good", b"good")
-    for name in list_members(tmp_path / "x.tgz"):
+    for name in list_keys(tmp_path / "x.tgz", "archive"):
         if name == "good":
             assert read_key(tmp_path / "x.tgz", "archive", name).tobytes() == b"good"
             continue

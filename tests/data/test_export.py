@@ -22,7 +22,7 @@ from pose3d_lib.data.skeleton import COCO_17, H36M_17, H36M_17_OF_32, MPII_16, S
 from pose3d_lib.data.sources.videopose3d import write as export
 from pose3d_lib.data.sources.videopose3d.sets import DESCRIPTION
 from pose3d_lib.data.sources.videopose3d.write import describe_export, export_videopose3d
-from pose3d_lib.data.untrusted.client import list_npz_keys, read_npz_key
+from pose3d_lib.data.untrusted.client import list_keys, read_npz_key
 from tests.helpers.detection_files import read_detections
 from tests.helpers.source_files import read_set
 
@@ -137,8 +137,8 @@ def test_the_files_are_laid_out_as_videopose3d_lays_them_out(tmp_path: Path) -> 
     files = export_videopose3d(data, tmp_path / "new", name="h36m")
     assert [file.name for file in files] == ["data_3d_h36m.npz", "data_2d_h36m_gt.npz", "data_2d_h36m_cpn.npz"]
     assert sorted(files) == sorted((tmp_path / "new").iterdir())
-    assert list_npz_keys(files[0]) == ["positions_3d", DESCRIPTION]
-    assert list_npz_keys(files[1]) == ["positions_2d", "metadata"]
+    assert list(list_keys(files[0], "npz")) == ["positions_3d", DESCRIPTION]
+    assert list(list_keys(files[1], "npz")) == ["positions_2d", "metadata"]
     world = read_npz_key(files[0], "positions_3d")
     assert {subject: list(takes) for subject, takes in world.items()} == {"S1": ["Eating"], "S9": ["Eating 1"]}
     assert (world["S1"]["Eating"].dtype, world["S1"]["Eating"].shape) == (np.float32, (4, 32, 3))

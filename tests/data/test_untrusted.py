@@ -16,7 +16,7 @@ import pytest
 
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.untrusted import client
-from pose3d_lib.data.untrusted.client import list_npz_keys, read_npz_key
+from pose3d_lib.data.untrusted.client import list_keys, read_npz_key
 from tests.helpers.hostile_files import write_npz
 
 
@@ -34,7 +34,7 @@ def reader() -> psutil.Process:
 
 
 def test_one_process_reads_all_files_and_another_one_after_its_death(good: Path) -> None:
-    list_npz_keys(good)
+    list_keys(good, "npz")
     first = reader()
     assert read_npz_key(good, "named")["a"][1] == "text"
     assert reader() == first
@@ -54,7 +54,7 @@ def test_memory_is_limited_by_the_size_of_the_file(tmp_path: Path, monkeypatch: 
 
 
 def test_a_full_temporary_folder_is_named_as_the_reason(good: Path) -> None:
-    list_npz_keys(good)
+    list_keys(good, "npz")
     resource.prlimit(reader().pid, resource.RLIMIT_FSIZE, (10, 10))
     with pytest.raises(InputError, match=r"good\.npz.* temporary folder .*TMPDIR"):
         read_npz_key(good, "numbers")

@@ -23,7 +23,7 @@ from pose3d_lib.data.sources import human36m_facts as facts
 from pose3d_lib.data.sources.filming import GT, PROJECTED, Take, film, uprightness
 from pose3d_lib.data.sources.takes import Key
 from pose3d_lib.data.spec import DataSpec, Progress
-from pose3d_lib.data.untrusted.client import list_members, read_key
+from pose3d_lib.data.untrusted.client import list_keys, read_key
 
 PARAMETERS = ("leave_out",)
 KEYPOINTS = GT
@@ -115,7 +115,7 @@ def list_takes(place: Path) -> list[tuple[Key, TakeFile]]:
         files = [file for above in ("", "*/") for file in place.glob(f"{above}S*/My*/*/*") if file.is_file()]
         names = {file.relative_to(place).as_posix() for file in files}
     else:
-        names = list_members(place)
+        names = list_keys(place, "archive")
     matches = [match for name in sorted(names) if (match := _LAYOUT.fullmatch(name))]
     return [((match[1], *split_take(match[2] or match[3])), TakeFile(place, match[0])) for match in matches]
 

@@ -15,7 +15,7 @@ from pose3d_lib.data.skeleton import H36M_17
 from pose3d_lib.data.sources.filming import GT, NEAREST, SIMULATED, Take, film, nearest_depth, uprightness
 from pose3d_lib.data.sources.takes import Key, leave_out, read_takes, split_subjects
 from pose3d_lib.data.spec import DataSpec, Progress
-from pose3d_lib.data.untrusted.client import list_npz_keys, read_file
+from pose3d_lib.data.untrusted.client import list_keys, read_file
 
 PARAMETERS = ("data_seed", "fps", "train_subjects", "test_subjects", "leave_out")
 KEYPOINTS = SIMULATED
@@ -25,7 +25,7 @@ FPS = 50.0  # of clips whose frame rate is not given
 def recognise(path: Path) -> bool:
     """Whether it is an `.npz` with some key like subject/Action/take, or one that is too damaged to tell."""
     try:
-        return path.suffix.lower() == ".npz" and path.is_file() and any("/" in key for key in list_npz_keys(path))
+        return path.suffix.lower() == ".npz" and path.is_file() and any("/" in key for key in list_keys(path, "npz"))
     except InputError:
         return True  # so that it is opened again and refused with its reason
 
@@ -44,7 +44,7 @@ def list_actions(spec: DataSpec, path: Path) -> tuple[str, ...]:
 def list_takes(path: Path) -> dict[Key, str]:
     """(subject, action, take) -> its key, of every array of the file, in the file's order."""
     takes: dict[Key, str] = {}
-    for stored in list_npz_keys(path):
+    for stored in list_keys(path, "npz"):
         key = tuple(tidy_name(stored).split("/"))
         if len(key) != 3 or not all(key) or key in takes:
             raise InputError(f"{path}: key {stored!r}: expected subject/Action/take, such as S1/Walking/walk_03, once")

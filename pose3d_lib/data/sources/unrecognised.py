@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pose3d_lib.common.errors import InputError, some
 from pose3d_lib.data.sources.text_files import column_names, decode_head
-from pose3d_lib.data.untrusted.client import list_members, list_npz_keys
+from pose3d_lib.data.untrusted.client import list_keys
 
 LOOKED_AT = 500  # entries of a folder that tell what it is
 
@@ -56,9 +56,9 @@ def describe(path: Path) -> Kind:
         if not path.stat().st_size:
             return Kind("an empty file", "get or write it again")
         if suffix == ".npz":
-            return _describe_npz(list_npz_keys(path))
+            return _describe_npz(list(list_keys(path, "npz")))
         if suffix == ".zip":
-            list_members(path)  # raises if it is damaged
+            list_keys(path, "archive")  # raises if it is damaged
         if suffix == ".csv":
             with path.open("rb") as file:
                 columns = column_names(decode_head(file.read(65_536)))

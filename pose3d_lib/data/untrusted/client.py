@@ -76,14 +76,9 @@ def read_npz_key(path: Path, key: str) -> object:
     return read_key(path, "npz", key)
 
 
-def list_npz_keys(path: Path) -> list[str]:
-    """The names of the arrays in the file, in its order."""
-    return list(read_file(path, "npz", None))
-
-
-def list_members(path: Path) -> dict[str, int]:
-    """Name -> bytes of every file in a zip or tar, in its order; no name leads out of it."""
-    return read_file(path, "archive", None)
+def list_keys(path: Path, kind: str) -> dict[str, int]:
+    """Name -> bytes of every array of an "npz" or member of an "archive", in the file's order; no name leads out of it."""
+    return read_file(path, kind, None)
 
 
 class _Reader:

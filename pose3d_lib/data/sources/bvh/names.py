@@ -16,7 +16,7 @@ from pose3d_lib.data.actions import check_name, tidy_name
 from pose3d_lib.data.catalogue import RECORD
 from pose3d_lib.data.sources.takes import Key
 from pose3d_lib.data.sources.text_files import delimiter_of, encoding_of
-from pose3d_lib.data.untrusted.client import list_members, read_key
+from pose3d_lib.data.untrusted.client import list_keys, read_key
 
 SUFFIX = ".bvh"
 TAKES = "takes.csv"
@@ -62,7 +62,7 @@ def is_zip(path: Path) -> bool:
 def holds_bvh(path: Path) -> bool:
     """Whether a BVH file is in a folder or zip, or is this file; not if a zip cannot be opened."""
     try:
-        names = list_members(path) if is_zip(path) else [path] if path.is_file() else path.rglob("*")
+        names = list_keys(path, "archive") if is_zip(path) else [path] if path.is_file() else path.rglob("*")
     except InputError:
         return False
     return any(str(name).lower().endswith(SUFFIX) for name in names)
@@ -74,7 +74,7 @@ def _list_files(path: Path) -> dict[str, File]:
     The path in a zip is without the one folder that holds all of its files, where there is such.
     """
     if is_zip(path):
-        found = {name: ZippedFile(path, name) for name in list_members(path)}
+        found = {name: ZippedFile(path, name) for name in list_keys(path, "archive")}
     elif path.is_file():
         found = {path.name: path}
     else:

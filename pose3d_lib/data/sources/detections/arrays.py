@@ -7,7 +7,7 @@ import numpy as np
 from pose3d_lib.common.errors import InputError
 from pose3d_lib.data.sources.detections.layouts import choose_layout
 from pose3d_lib.data.sources.detections.records import Person, Video, make_video, read_size, shown, to_float32
-from pose3d_lib.data.untrusted.client import list_npz_keys, read_npz_key
+from pose3d_lib.data.untrusted.client import list_keys, read_npz_key
 
 PERSONS = 1  # of Detectron's classes
 MAX_JOINTS = 1000
@@ -20,7 +20,7 @@ METRES = 20  # where no coordinate is larger, an array holds metres, not pixels
 def recognise_npz(path: Path) -> str:
     """ "detectron", "custom" or "arrays"; "" for none."""
     try:
-        keys = set(list_npz_keys(path))
+        keys = set(list_keys(path, "npz"))
         if "keypoints" in keys <= DETECTRON_KEYS and len(keys) > 1:
             return "detectron"
         if ARRAYS in keys:
@@ -33,7 +33,7 @@ def recognise_npz(path: Path) -> str:
 
 def read_detectron(path: Path, joints: str) -> Video:
     """The video of an `.npz` with keypoints, perhaps boxes, of every frame, as VideoPose3D's inference scripts write it."""
-    keys, people, frame = list_npz_keys(path), [], 0
+    keys, people, frame = list_keys(path, "npz"), [], 0
     boxes = read_npz_key(path, "boxes") if "boxes" in keys else None
     keypoints = read_npz_key(path, "keypoints")
     try:

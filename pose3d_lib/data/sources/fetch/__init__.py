@@ -24,7 +24,7 @@ from pose3d_lib.data import catalogue
 from pose3d_lib.data.actions import check_name
 from pose3d_lib.data.catalogue import RECORD, Collection, Licence
 from pose3d_lib.data.sources.fetch.cmu_actions import write_takes
-from pose3d_lib.data.untrusted.client import list_members, read_key
+from pose3d_lib.data.untrusted.client import list_keys, read_key
 
 TIMEOUT = (10, 60)  # seconds to connect, and to wait for the next bytes
 
@@ -70,8 +70,8 @@ def fetch(name: str, console: Console, *, again: bool = False) -> Path:
             raise InputError(
                 f"{home}: is there, but was not put there by `pose3d data fetch`. Move it away, or use it by its path"
             )
-        for line in known.licence_lines():
-            say(line)
+        say(catalogue.find_entry(name).notes[0])  # the terms, before anything is downloaded
+        say(f"Licence: {known.licence.url}")
         with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=console) as bars:
             if again or not archive.exists():
                 say(f"Downloading {known.url}")
@@ -137,7 +137,7 @@ def _replace(known: Collection, before: Record | None, bars: Progress) -> Record
 def _unpack(known: Collection, folder: Path, bars: Progress) -> None:
     """Write the BVH files of the archive, without the folders that all of them share, and the collection's documents."""
     archive = known.archive_path
-    sizes = list_members(archive)
+    sizes = list_keys(archive, "archive")
     inside = "/".join(filter(None, (next(iter(sizes), "").partition("/")[0], known.inside))) + "/"
     motion = sorted(name for name in sizes if name.startswith(inside) and name.lower().endswith(".bvh"))
     documents = {f"{inside}{name}": name for name in known.documents if f"{inside}{name}" in sizes}

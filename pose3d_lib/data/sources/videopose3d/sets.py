@@ -17,7 +17,7 @@ from pose3d_lib.data.cameras import Camera, h36m_cameras, humaneva_cameras
 from pose3d_lib.data.skeleton import COCO_17, H36M_17, H36M_17_OF_32, HUMANEVA_15, HUMANEVA_20, MPII_16, Skeleton
 from pose3d_lib.data.sources import human36m_facts
 from pose3d_lib.data.sources.filming import GT
-from pose3d_lib.data.untrusted.client import list_npz_keys, read_npz_key
+from pose3d_lib.data.untrusted.client import list_keys, read_npz_key
 
 HUMANEVA_SUBJECTS = {
     "train": ("Train/S1", "Train/S2", "Train/S3"),
@@ -136,7 +136,7 @@ def open_set(path: Path, name: str) -> MotionSet:
     Raises:
         InputError: the description is not one.
     """
-    if path.is_file() and DESCRIPTION in list_npz_keys(path):
+    if path.is_file() and DESCRIPTION in list_keys(path, "npz"):
         text = read_npz_key(path, DESCRIPTION)
         try:
             return MotionSet.model_validate_json(text.item())
